@@ -1,0 +1,269 @@
+"""Every setting, declared once: default, bounds, unit and text.
+
+From these frozen models come the Python keywords, the options of the command line, the keys of
+``job.yaml`` and the fields of the form in napari. Nothing else declares a setting.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from napari_nnunet_em.errors import SettingsError
+from napari_nnunet_em.geometry import Box, as_shape
+
+
+class Device(enum.StrEnum):
+    """Where the network runs."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+class ProbabilityType(enum.StrEnum):
+    """How probabilities are stored."""
+
+    UINT8 = "uint8"
+    FLOAT16 = "float16"
+    FLOAT32 = "float32"
+
+
+class OmeZarrVersion(enum.StrEnum):
+    """Version of the OME-Zarr specification: 0.4 is Zarr v2, 0.5 is Zarr v3."""
+
+    V04 = "0.4"
+    V05 = "0.5"
+
+
+class SpacingUnit(enum.StrEnum):
+    """What the numbers of a model's spacing mean; nnU-Net itself stores no unit."""
+
+    AUTO = "auto"
+    NANOMETER = "nm"
+    MICROMETER = "um"
+    MILLIMETER = "mm"
+    NONE = "none"
+
+
+class Connectivity(enum.IntEnum):
+    """Which neighbours belong to the same object."""
+
+    FACES = 6
+    EDGES = 18
+    CORNERS = 26
+
+
+_RANGE = re.compile(r"^\s*(\d+)\s*:\s*(\d+)\s*$")
+
+
+def parse_region(value: object) -> object:
+    """Read ``z0:z1,y0:y1,x0:x1`` (or y and x alone for an image) as a `Box`."""
+    if not isinstance(value, str):
+        return value
+    ranges = [_RANGE.match(part) for part in value.split(",")]
+    if len(ranges) not in (2, 3) or not all(ranges):
+        raise SettingsError(
+            f"The region {value!r} cannot be read: write it in voxels as z0:z1,y0:y1,x0:x1, "
+            "for example 0:10,512:1024,512:1024."
+        )
+    pairs = [(int(m[1]), int(m[2])) for m in ranges if m]
+    pairs = [(0, 1)] * (3 - len(pairs)) + pairs
+    return Box(as_shape([a for a, _ in pairs]), as_shape([b for _, b in pairs]))
+
+
+def _split(value: object) -> object:
+    """Read ``a,b,c`` as a tuple; a single number stays one entry."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, int | float):
+        return (value,)
+    return value
+
+
+Region = Annotated[Box, BeforeValidator(parse_region), PlainSerializer(str)]
+VoxelSize = Annotated[tuple[float, float, float], BeforeValidator(_split)]
+Folds = Annotated[tuple[str, ...], BeforeValidator(lambda v: _strings(_split(v)))]
+
+
+def _strings(value: object) -> object:
+    return tuple(str(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+class Settings(BaseModel):
+    """Base of all groups of settings: immutable, and no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class InputSettings(Settings):
+    """The volume to segment."""
+
+    path: str = Field(
+        title="Input",
+        description="OME-Zarr, Zarr, HDF5 (file.h5:/dataset), TIFF, or a folder of 2D slices.",
+    )
+    voxel_size_nm: VoxelSize | None = Field(
+        None,
+        title="Voxel size",
+        description="Voxel size along z, y, x; overrides what the file says.",
+        json_schema_extra={"unit": "nm"},
+    )
+
+
+class ModelSettings(Settings):
+    """The nnU-Net v2 model, and which parts of it are used."""
+
+    path: str = Field(
+        "mitochondria-3d",
+        title="Model",
+        description="Name of an installed model, or path of a trained-model folder, zip or checkpoint.",
+    )
+    configuration: str | None = Field(
+        None,
+        title="Configuration",
+        description="Configuration such as 2d or 3d_fullres, where the path holds several.",
+    )
+    folds: Folds | None = Field(
+        None,
+        title="Folds",
+        description="Folds to average, such as 0,1 or all; without it every numbered fold, else all.",
+    )
+    checkpoint: str = Field(
+        "checkpoint_final.pth",
+        title="Checkpoint",
+        description="File name of the weights inside each fold.",
+    )
+    spacing_unit: SpacingUnit = Field(
+        SpacingUnit.AUTO,
+        title="Unit of the model's spacing",
+        description="auto: nm, or none where the plans hold no real spacing (1 or 999 everywhere).",
+    )
+    trust: bool = Field(
+        False,
+        title="Trust this model",
+        description="Run code stored in the checkpoint; only for files whose origin you know.",
+    )
+
+
+class PredictionSettings(Settings):
+    """How the network is run over the volume. These decide the probabilities."""
+
+    region: Region | None = Field(
+        None,
+        title="Region",
+        description="Part to segment, as z0:z1,y0:y1,x0:x1; the whole volume without it.",
+        json_schema_extra={"unit": "voxel"},
+    )
+    tta: str = Field(
+        "none",
+        pattern=r"^(none|all|z?y?x?)$",
+        min_length=1,
+        title="Flips",
+        description="Axes flipped and averaged: none, all (that the model allows), or some of zyx, as yx.",
+    )
+    overlap: float = Field(
+        0.5,
+        ge=0.0,
+        le=0.9,
+        title="Overlap",
+        description="Share of a patch by which neighbouring tiles overlap; nnU-Net uses 0.5.",
+    )
+
+
+class InstanceSettings(Settings):
+    """How probabilities become objects."""
+
+    enabled: bool = Field(True, title="Objects", description="Find objects after the prediction.")
+    threshold: float = Field(
+        0.5,
+        gt=0.0,
+        lt=1.0,
+        title="Threshold",
+        description="A voxel belongs to an object where its probability is above this.",
+    )
+    connectivity: Connectivity = Field(
+        Connectivity.FACES,
+        title="Connectivity",
+        description="Voxels join across faces (6), edges (18) or corners (26).",
+    )
+    min_voxels: int = Field(
+        64,
+        ge=0,
+        title="Minimum size",
+        description="Smaller objects are dropped.",
+        json_schema_extra={"unit": "voxel"},
+    )
+    min_volume_um3: float = Field(
+        0.0,
+        ge=0.0,
+        title="Minimum volume",
+        description="Smaller objects are dropped.",
+        json_schema_extra={"unit": "µm³"},
+    )
+
+
+class OutputSettings(Settings):
+    """The OME-Zarr that is written."""
+
+    path: str = Field(title="Output", description="Folder of the OME-Zarr to write, such as out.zarr.")
+    probability_type: ProbabilityType = Field(
+        ProbabilityType.UINT8,
+        title="Probability type",
+        description="uint8 stores 0..1 as 0..255; float16 and float32 store it as it is.",
+    )
+    classes: bool = Field(
+        True, title="Classes", description="Also write the most probable class of each voxel."
+    )
+    ome_zarr_version: OmeZarrVersion = Field(
+        OmeZarrVersion.V05, title="OME-Zarr version", description="0.5 (Zarr v3) or 0.4 (Zarr v2)."
+    )
+    overwrite: bool = Field(
+        False,
+        title="Overwrite",
+        description="Delete an output of ours that belongs to another job, and start anew.",
+    )
+
+
+class ExecutionSettings(Settings):
+    """Where and with how much memory the job runs. These never change the answer."""
+
+    device: Device = Field(Device.AUTO, title="Device", description="Where the network runs.")
+    batch_size: int = Field(
+        0, ge=0, title="Batch size", description="Tiles per forward pass; 0 chooses for the device."
+    )
+    threads: int = Field(
+        0, ge=0, title="Threads", description="CPU threads of the network; 0 uses all this process may use."
+    )
+    max_ram_gb: float = Field(
+        4.0,
+        gt=0.0,
+        title="Memory",
+        description="Budget for the working buffers; it decides the size of columns and blocks.",
+        json_schema_extra={"unit": "GB"},
+    )
+
+
+class Job(Settings):
+    """A whole job: the one value that Python, the command line, YAML and napari hand to the pipeline."""
+
+    input: InputSettings
+    model: ModelSettings = ModelSettings()
+    prediction: PredictionSettings = PredictionSettings()
+    instances: InstanceSettings = InstanceSettings()
+    output: OutputSettings
+    execution: ExecutionSettings = ExecutionSettings()
+
+    @property
+    def store(self) -> Path:
+        """Where the output goes."""
+        return Path(self.output.path)
+
+    def document(self) -> dict[str, Any]:
+        """The job as plain JSON values, for YAML, provenance and identity."""
+        return self.model_dump(mode="json")

@@ -1,0 +1,81 @@
+"""Progress and cancellation as plain values, shared by the command line and napari."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_nnunet_em.errors import Cancelled
+
+if TYPE_CHECKING:
+    from napari_nnunet_em.geometry import Box
+
+
+class Stage(enum.StrEnum):
+    """The stages of a job, in the order in which they run."""
+
+    OPEN = "open"
+    STATISTICS = "statistics"
+    PREDICT = "predict"
+    COMPONENTS = "components"
+    LABELS = "labels"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class ProgressEvent:
+    """What has just finished, and how much is left.
+
+    Attributes
+    ----------
+    stage : Stage
+        The stage this event belongs to.
+    done, total : int
+        Finished and planned units of the stage (blocks); ``total`` is 0 while unknown.
+    message : str
+        A line for the log, or an empty string.
+    box : Box or None
+        The voxels of the output, (z, y, x), that have just become durable.
+    eta_seconds : float or None
+        Time left in this stage, from the work measured in this run.
+    voxels_per_second : float or None
+        Output voxels per second in this stage, measured in this run.
+    store : pathlib.Path or None
+        The OME-Zarr group that the event is about.
+    """
+
+    stage: Stage
+    done: int = 0
+    total: int = 0
+    message: str = ""
+    box: Box | None = None
+    eta_seconds: float | None = None
+    voxels_per_second: float | None = None
+    store: Path | None = None
+
+
+@dataclass
+class CancelToken:
+    """A request to stop that any thread may make and the running job polls."""
+
+    _event: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def cancel(self) -> None:
+        """Ask the job to stop after the work in hand."""
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked the job to stop."""
+        return self._event.is_set()
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `Cancelled` if somebody asked the job to stop."""
+        if self.cancelled:
+            raise Cancelled(
+                "The job was stopped on request; every finished block is kept, "
+                "and running the same job again continues from there."
+            )
