@@ -2,6 +2,9 @@
 
 From these frozen models come the Python keywords, the options of the command line, the keys of
 ``job.yaml`` and the fields of the form in napari. Nothing else declares a setting.
+
+``json_schema_extra`` of a field may hold ``unit``; ``cli``, the option's name where it is not that of
+the field (without dashes: a positional argument); and ``metavar``, the form in which a value is written.
 """
 
 from __future__ import annotations
@@ -86,8 +89,14 @@ def _split(value: object) -> object:
     return value
 
 
+def _text(value: object) -> object:
+    """Take the number 0.5, as YAML reads it without quotes, for the text "0.5"."""
+    return str(value) if isinstance(value, int | float) else value
+
+
+Nanometer = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Region = Annotated[Box, BeforeValidator(parse_region), PlainSerializer(str)]
-VoxelSize = Annotated[tuple[float, float, float], BeforeValidator(_split)]
+VoxelSize = Annotated[tuple[Nanometer, Nanometer, Nanometer], BeforeValidator(_split)]
 Folds = Annotated[tuple[str, ...], BeforeValidator(lambda v: _strings(_split(v)))]
 
 
@@ -107,12 +116,13 @@ class InputSettings(Settings):
     path: str = Field(
         title="Input",
         description="OME-Zarr, Zarr, HDF5 (file.h5:/dataset), TIFF, or a folder of 2D slices.",
+        json_schema_extra={"cli": "INPUT"},
     )
     voxel_size_nm: VoxelSize | None = Field(
         None,
         title="Voxel size",
         description="Voxel size along z, y, x; overrides what the file says.",
-        json_schema_extra={"unit": "nm"},
+        json_schema_extra={"unit": "nm", "metavar": "Z,Y,X"},
     )
 
 
@@ -123,6 +133,7 @@ class ModelSettings(Settings):
         "mitochondria-3d",
         title="Model",
         description="Name of an installed model, or path of a trained-model folder, zip or checkpoint.",
+        json_schema_extra={"cli": "--model"},
     )
     configuration: str | None = Field(
         None,
@@ -133,6 +144,7 @@ class ModelSettings(Settings):
         None,
         title="Folds",
         description="Folds to average, such as 0,1 or all; without it every numbered fold, else all.",
+        json_schema_extra={"metavar": "0,1,..."},
     )
     checkpoint: str = Field(
         "checkpoint_final.pth",
@@ -158,7 +170,7 @@ class PredictionSettings(Settings):
         None,
         title="Region",
         description="Part to segment, as z0:z1,y0:y1,x0:x1; the whole volume without it.",
-        json_schema_extra={"unit": "voxel"},
+        json_schema_extra={"unit": "voxel", "metavar": "Z0:Z1,Y0:Y1,X0:X1"},
     )
     tta: str = Field(
         "none",
@@ -179,7 +191,12 @@ class PredictionSettings(Settings):
 class InstanceSettings(Settings):
     """How probabilities become objects."""
 
-    enabled: bool = Field(True, title="Objects", description="Find objects after the prediction.")
+    enabled: bool = Field(
+        True,
+        title="Objects",
+        description="Find objects after the prediction.",
+        json_schema_extra={"cli": "--instances"},
+    )
     threshold: float = Field(
         0.5,
         gt=0.0,
@@ -211,7 +228,11 @@ class InstanceSettings(Settings):
 class OutputSettings(Settings):
     """The OME-Zarr that is written."""
 
-    path: str = Field(title="Output", description="Folder of the OME-Zarr to write, such as out.zarr.")
+    path: str = Field(
+        title="Output",
+        description="Folder of the OME-Zarr to write, such as out.zarr.",
+        json_schema_extra={"cli": "OUTPUT"},
+    )
     probability_type: ProbabilityType = Field(
         ProbabilityType.UINT8,
         title="Probability type",
@@ -220,7 +241,7 @@ class OutputSettings(Settings):
     classes: bool = Field(
         True, title="Classes", description="Also write the most probable class of each voxel."
     )
-    ome_zarr_version: OmeZarrVersion = Field(
+    ome_zarr_version: Annotated[OmeZarrVersion, BeforeValidator(_text)] = Field(
         OmeZarrVersion.V05, title="OME-Zarr version", description="0.5 (Zarr v3) or 0.4 (Zarr v2)."
     )
     overwrite: bool = Field(
