@@ -1,1 +1,1 @@
-"""The engine room."""
+"""From a volume and a model to probabilities, block by block: nnU-Net's answer in flat memory."""

@@ -1,0 +1,121 @@
+"""From blended logits to stored probabilities and classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_nnunet_em.config import ProbabilityType
+from napari_nnunet_em.engine.resample import apply_axis
+from napari_nnunet_em.engine.space import ModelSpace
+from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.model import ModelBundle
+
+
+def logits_to_cropped(space: ModelSpace, logits: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
+    """Resample logits back to the voxels of the cropped volume.
+
+    Parameters
+    ----------
+    space : ModelSpace
+        The grids.
+    logits : array, (heads, z, y, x), float32
+        Exactly the padded voxels of ``space.to_padded(box)``.
+    box : Box
+        Cropped voxels wanted.
+
+    Returns
+    -------
+    array, (heads, z, y, x), float32
+    """
+    if space.back.identity:
+        return logits
+    separate = space.back.separate_axis
+    order = [a for a in (0, 1, 2) if a != separate] + ([] if separate is None else [separate])
+    for axis in order:
+        logits = apply_axis(logits, space.back.axes[axis], axis + 1, box.start[axis], box.stop[axis])
+    return logits
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """nnU-Net's activation and label rule, and how the result is stored.
+
+    Attributes
+    ----------
+    probability_type : ProbabilityType
+        Stored type; uint8 is the probability times 255, rounded.
+    regions : tuple of int or None
+        For models with regions (sigmoid outputs), the label that each region paints, in painting order;
+        None for ordinary classes (softmax outputs, head 0 is the background).
+    class_count : int
+        Foreground classes or regions.
+    classes_dtype : numpy.dtype
+        Type of the class image.
+    """
+
+    probability_type: ProbabilityType
+    regions: tuple[int, ...] | None
+    class_count: int
+    classes_dtype: np.dtype[np.unsignedinteger]
+
+    @classmethod
+    def of(cls, bundle: ModelBundle, probability_type: ProbabilityType) -> Encoder:
+        """Encoder for the outputs of a model."""
+        regions = tuple(bundle.regions_class_order or ()) if bundle.has_regions else None
+        highest = max(regions) if regions else len(bundle.classes)
+        dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint8 if highest < 256 else np.uint16)
+        return cls(probability_type, regions, len(bundle.classes), dtype)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the stored probabilities."""
+        return np.dtype(self.probability_type.value)
+
+    def empty(self, shape: tuple[int, ...]) -> tuple[NDArray[np.generic], NDArray[np.unsignedinteger]]:
+        """Probabilities (classes, z, y, x) and classes (z, y, x) of voxels outside the non-zero box."""
+        return np.zeros((self.class_count, *shape), self.dtype), np.zeros(shape, self.classes_dtype)
+
+    def encode(self, logits: NDArray[np.float32]) -> tuple[NDArray[np.generic], NDArray[np.unsignedinteger]]:
+        """Turn logits into what is stored.
+
+        Parameters
+        ----------
+        logits : array, (heads, z, y, x), float32
+
+        Returns
+        -------
+        probabilities : array, (classes, z, y, x), in `dtype`
+            Of the foreground classes or regions.
+        classes : array, (z, y, x), unsigned
+            Label of each voxel: the most probable class, or the last region above 0.5
+            (``LabelManager.convert_probabilities_to_segmentation`` in nnU-Net).
+        """
+        if self.regions is not None:
+            probabilities = _sigmoid(logits)
+            classes = np.zeros(logits.shape[1:], self.classes_dtype)
+            for probability, label in zip(probabilities, self.regions, strict=True):
+                classes[probability > 0.5] = label
+        else:
+            probabilities = _softmax(logits)[1:]
+            classes = logits.argmax(0).astype(self.classes_dtype)
+        return self._store(probabilities), classes
+
+    def _store(self, probabilities: NDArray[np.float32]) -> NDArray[np.generic]:
+        if self.probability_type is ProbabilityType.UINT8:
+            return np.rint(probabilities * np.float32(255)).astype(np.uint8)
+        return probabilities.astype(self.dtype)
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    powers = np.exp(logits - logits.max(axis=0, keepdims=True))
+    result: NDArray[np.float32] = powers / powers.sum(axis=0, keepdims=True)
+    return result
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    # Written so that exp never overflows.
+    small = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)
