@@ -133,7 +133,7 @@ class ModelSettings(Settings):
         "mitochondria-3d",
         title="Model",
         description="Name of an installed model, or path of a trained-model folder, zip or checkpoint.",
-        json_schema_extra={"cli": "--model"},
+        json_schema_extra={"cli": "--model", "metavar": "NAME|PATH"},
     )
     configuration: str | None = Field(
         None,
@@ -178,6 +178,7 @@ class PredictionSettings(Settings):
         min_length=1,
         title="Flips",
         description="Axes flipped and averaged: none, all (that the model allows), or some of zyx, as yx.",
+        json_schema_extra={"metavar": "AXES"},
     )
     overlap: float = Field(
         0.5,

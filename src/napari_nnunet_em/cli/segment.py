@@ -1,0 +1,109 @@
+"""``napari-nnunet-em segment``: run a job and say what came out."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_nnunet_em.cli.display import open_display, write_json
+from napari_nnunet_em.cli.facts import command_line, napari_command, write_facts
+from napari_nnunet_em.cli.interrupts import stop_on_signals
+from napari_nnunet_em.cli.jobfile import build_job, write_job
+from napari_nnunet_em.cli.options import add_options, given_options
+from napari_nnunet_em.cli.quantities import count, duration, extent, memory, rate
+from napari_nnunet_em.config import Job
+from napari_nnunet_em.progress import CancelToken
+
+if TYPE_CHECKING:
+    from napari_nnunet_em.pipeline import SegmentationResult
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare one option for each setting, and the job file."""
+    parser.usage = "%(prog)s INPUT OUTPUT [options]\n       %(prog)s --config job.yaml [options]"
+    parser.epilog = (
+        "Ctrl-C stops after the work in hand; the same command continues there. Exit codes: 0 done, "
+        "2 settings, 3 input, 4 model, 5 output, 6 output of another job, 130 stopped, 1 anything else."
+    )
+    add_options(parser)
+    files = parser.add_argument_group("job file")
+    files.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="Read settings from YAML or JSON; the options above win over it.",
+    )
+    files.add_argument(
+        "--write-config", action="store_true", help="Print the whole job as YAML instead of running it."
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Build the job and run it, or print it."""
+    job = build_job(arguments.config, given_options(arguments))
+    if arguments.write_config:
+        sys.stdout.write(write_job(job))
+        return
+    result = _run_job(job, arguments.json)
+    if arguments.json:
+        write_json(sys.stdout, {"event": "result", **result_document(result)})
+    else:
+        write_facts(sys.stdout, result_facts(result))
+
+
+def _run_job(job: Job, machine: bool) -> SegmentationResult:
+    token = CancelToken()
+    display = open_display(machine)
+    with display, stop_on_signals(token, display.stopping):
+        # The pipeline brings zarr and torch: seconds in which the bar is already there.
+        from napari_nnunet_em.pipeline import load_result, segment  # noqa: PLC0415
+
+        with contextlib.closing(segment(job, cancel=token)) as events:
+            for event in events:
+                display.show(event)
+    return load_result(job.store)
+
+
+def result_document(result: SegmentationResult) -> dict[str, Any]:
+    """A result as plain values for machines."""
+    return {
+        "store": result.store,
+        "objects": {
+            name: {"count": len(table), "table": table_path(result.store, name)}
+            for name, table in result.objects.items()
+        },
+        "voxel_size_nm": result.voxel_size_nm,
+        "voxel_size_source": result.voxel_size_source,
+        "notes": result.notes,
+        "seconds": result.seconds,
+        "voxels_per_second": result.voxels_per_second,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "open_command": napari_command(result.store),
+    }
+
+
+def result_facts(result: SegmentationResult) -> list[tuple[str, str]]:
+    """A result as lines for people."""
+    facts = []
+    for name, table in result.objects.items():
+        facts += [
+            (name.capitalize(), count(len(table), "object")),
+            ("Table", str(table_path(result.store, name))),
+        ]
+    return [
+        *facts,
+        ("Voxel size", f"{extent(result.voxel_size_nm)} nm (z, y, x; {result.voxel_size_source})"),
+        ("Notes", "\n".join(result.notes)),
+        ("Speed", f"{rate(result.voxels_per_second)}, {duration(result.seconds)} in all"),
+        ("Peak memory", memory(result.peak_memory_bytes)),
+        ("Output", str(result.store)),
+        ("Open with", command_line(napari_command(result.store))),
+    ]
+
+
+def table_path(store: Path, name: str) -> Path:
+    """Where the object table of a class lies."""
+    return store / "tables" / f"{name}.csv"
