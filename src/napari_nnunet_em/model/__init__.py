@@ -1,1 +1,31 @@
-"""The model room."""
+"""Trained nnU-Net v2 models: found, described, checked and loaded.
+
+Importing this loads neither torch nor nnU-Net; building or opening a model does.
+"""
+
+from napari_nnunet_em.model.bundle import ModelBundle
+from napari_nnunet_em.model.cards import list_models
+from napari_nnunet_em.model.describe import describe
+from napari_nnunet_em.model.facts import PlansFacts
+from napari_nnunet_em.model.networks import LoadedNetworks, load_networks
+from napari_nnunet_em.model.values import (
+    ClassInfo,
+    ModelChoice,
+    ModelSummary,
+    NormalizationScheme,
+    ResamplingPlan,
+)
+
+__all__ = [
+    "ClassInfo",
+    "LoadedNetworks",
+    "ModelBundle",
+    "ModelChoice",
+    "ModelSummary",
+    "NormalizationScheme",
+    "PlansFacts",
+    "ResamplingPlan",
+    "describe",
+    "list_models",
+    "load_networks",
+]
