@@ -1,0 +1,138 @@
+"""What a user gets: a light import, a complete wheel, and dependencies that are really used."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+import napari_nnunet_em
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "napari_nnunet_em"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+HEAVY = (
+    *("torch", "monai", "nnunetv2", "napari", "npe2", "qtpy", "PyQt6", "magicgui", "superqt", "vispy"),
+    *("zarr", "dask", "h5py", "tifffile", "scipy", "skimage", "pandas", "matplotlib"),
+)
+QT_BINDINGS = {"pyqt5", "pyqt6", "pyside2", "pyside6"}
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level modules that a fresh Python holds after the statement."""
+    code = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import napari_nnunet_em",
+        "import napari_nnunet_em._napari",
+        "import napari_nnunet_em.cli",
+        "from napari_nnunet_em import Job",
+    ],
+)
+def test_import_is_light(statement: str) -> None:
+    assert loaded_by(statement).isdisjoint(HEAVY)
+
+
+def test_every_public_name_can_be_imported() -> None:
+    for name in napari_nnunet_em.__all__:
+        assert getattr(napari_nnunet_em, name) is not None
+    assert dir(napari_nnunet_em) == sorted(napari_nnunet_em.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'segmnet'"):
+        napari_nnunet_em.segmnet  # noqa: B018
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel, built from the source distribution as an installer would."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return zipfile.ZipFile(next(folder.glob("*.whl")))
+
+
+def test_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
+    tracked = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "src"], capture_output=True, text=True, check=True
+    ).stdout.split("\n")
+    expected = {name.removeprefix("src/") for name in tracked if name and (ROOT / name).exists()}
+    assert {"napari_nnunet_em/napari.yaml", "napari_nnunet_em/py.typed"} <= expected
+    assert expected <= set(wheel.namelist())
+
+
+def test_wheel_holds_models_with_their_cards_and_licences(wheel: zipfile.ZipFile) -> None:
+    names = set(wheel.namelist())
+    weights = {name for name in names if name.endswith(".pth")}
+    assert len(weights) == 2
+    for checkpoint in weights:
+        model = checkpoint.rsplit("/", 2)[0]
+        assert {f"{model}/plans.json", f"{model}/dataset.json"} <= names
+        beside = {name.rsplit("/", 1)[1].lower() for name in names if name.rsplit("/", 1)[0] == model}
+        assert any("licen" in name for name in beside), beside
+        assert any(name.endswith(".md") and "licen" not in name for name in beside), beside
+
+
+def test_manifest_in_the_wheel_is_the_manifest(wheel: zipfile.ZipFile) -> None:
+    manifest = wheel.read("napari_nnunet_em/napari.yaml").decode()
+    assert yaml.safe_load(manifest)["name"] == PROJECT["name"]
+    assert manifest == (PACKAGE / "napari.yaml").read_text(encoding="utf-8")
+
+
+def test_manifest_at_the_top_leads_to_the_one_in_the_package() -> None:
+    top = ROOT / "napari.yaml"
+    # Where git makes no links (Windows), the file holds the path instead.
+    target = str(top.readlink()) if top.is_symlink() else top.read_text(encoding="utf-8")
+    assert target.strip().replace("\\", "/") == "src/napari_nnunet_em/napari.yaml"
+
+
+def names_of(requirements: list[str]) -> set[str]:
+    """Names of distributions, without versions and extras."""
+    return {re.split(r"[\s\[<>=!~;]", requirement, maxsplit=1)[0].lower() for requirement in requirements}
+
+
+def test_no_qt_binding_by_default_and_one_in_all() -> None:
+    assert names_of(PROJECT["dependencies"]).isdisjoint(QT_BINDINGS)
+    assert PROJECT["optional-dependencies"]["all"] == ["napari[pyqt6]>=0.9"]
+
+
+def test_dependencies_are_exactly_what_the_code_imports() -> None:
+    imported = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+    distributions = importlib.metadata.packages_distributions()
+    third_party = imported - set(sys.stdlib_module_names) - {"napari_nnunet_em"}
+    used = {distributions[module][0].lower() for module in third_party}
+    declared = names_of(PROJECT["dependencies"])
+    assert used - declared == set()
+    # The manifest is npe2's, and it is read, not imported; imagecodecs decodes what tifffile reads.
+    assert declared - used <= {"npe2", "imagecodecs"}
+
+
+def test_every_dependency_is_pinned_and_no_host_is_named() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", pin) for pin in pins), pins
+    extras = PROJECT["optional-dependencies"]
+    wanted = names_of(
+        [*PROJECT["dependencies"], *extras["all"], *extras["test"], *extras["docs"], *extras["dev"]]
+    )
+    pinned = {pin.partition("==")[0] for pin in pins}
+    assert {name.replace("_", "-") for name in wanted} - {PROJECT["name"]} <= pinned
