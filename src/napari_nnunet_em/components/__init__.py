@@ -1,1 +1,22 @@
-"""The components room."""
+"""Connected components of volumes larger than memory: exact, and numbered the same for any blocks."""
+
+from napari_nnunet_em.components.find import Components, find_components
+from napari_nnunet_em.components.finder import ComponentFinder
+from napari_nnunet_em.components.layout import Layout
+from napari_nnunet_em.components.measures import Geometry, Measure, Reduction, ValueSum
+from napari_nnunet_em.components.runs import Runs
+from napari_nnunet_em.components.table import ComponentTable, label_dtype
+
+__all__ = [
+    "ComponentFinder",
+    "ComponentTable",
+    "Components",
+    "Geometry",
+    "Layout",
+    "Measure",
+    "Reduction",
+    "Runs",
+    "ValueSum",
+    "find_components",
+    "label_dtype",
+]

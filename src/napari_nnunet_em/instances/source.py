@@ -1,0 +1,74 @@
+"""What instances are made from: stored probabilities, read box by box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_nnunet_em.errors import InputError
+from napari_nnunet_em.geometry import Box, Shape, as_shape
+from napari_nnunet_em.instances.threshold import object_voxels, units_of_one
+
+
+class StoredArray(Protocol):
+    """A lazy array such as a `zarr.Array`: shape, dtype, and reading by slices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent along each axis."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        ...
+
+    def __getitem__(self, key: Any) -> Any:
+        """Read a part as a NumPy array."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ClassProbability:
+    """What one class's objects are made from.
+
+    Attributes
+    ----------
+    probability : StoredArray, (z, y, x) or (c, z, y, x), uint8 or float
+        Stored probabilities.
+    channel : int
+        Which channel, where there are several.
+    classes : StoredArray, (z, y, x), integer, or None
+        Most probable class, for several foreground classes that exclude each other.
+    class_value : int
+        Value of the class in `classes`.
+    """
+
+    probability: StoredArray
+    channel: int = 0
+    classes: StoredArray | None = None
+    class_value: int = 0
+
+    def __post_init__(self) -> None:
+        units_of_one(self.probability.dtype)
+        if self.classes is not None and tuple(self.classes.shape) != self.shape:
+            raise InputError(
+                f"The classes have {tuple(self.classes.shape)} voxels and the probabilities {self.shape}: "
+                "they do not belong to the same prediction."
+            )
+
+    @property
+    def shape(self) -> Shape:
+        """Voxels along z, y and x."""
+        return as_shape(self.probability.shape[-3:])
+
+    def read(self, box: Box, threshold: float) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+        """Voxels of objects, and their probabilities as stored, both (z, y, x) of the box."""
+        slices = box.slices
+        key = slices if len(self.probability.shape) == 3 else (self.channel, *slices)
+        probability = np.asarray(self.probability[key])
+        classes = None if self.classes is None else np.asarray(self.classes[slices])
+        return object_voxels(probability, threshold, classes, self.class_value), probability
