@@ -71,10 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _report(words, "Stopped at once; finished blocks are kept.", "KeyboardInterrupt", 130)
     except BrokenPipeError:
-        # The reader of a pipe has seen enough. What is still buffered must not raise again at exit.
+        # The reader of our output has gone. What is still buffered must not raise again at exit.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1
     except NnunetEmError as error:
         return _report(words, str(error), type(error).__name__, error.exit_code)
     except Exception as error:  # noqa: BLE001  # the outermost door: a bug must not end in a traceback

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
-from rich.table import Column
+from rich.table import Column, Table
 from rich.text import Text
 
 from napari_nnunet_em.cli.display import LABELS, STOPPING
@@ -33,13 +33,23 @@ class _TimeColumn(ProgressColumn):
         return Text(f"{duration(round(max(eta - since, 0.0)))} left", style="cyan")
 
 
+class _Narrow:
+    """Leaves room behind a table: the terminal echoes ^C there, which would wrap on a full line."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from console.render(self._table, options.update_width(options.max_width - 3))
+
+
 class _NotedProgress(Progress):
     """Bars with one line below them."""
 
     note = ""
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        yield from super().get_renderables()
+        yield _Narrow(self.make_tasks_table(self.tasks))
         if self.note:
             yield Text(self.note, style="yellow")
 
@@ -81,6 +91,7 @@ class BarDisplay:
     ) -> None:
         self._progress.note = ""
         self._progress.stop()
+        self._console.print()
 
     def show(self, event: ProgressEvent) -> None:
         """Move the bar of the event's stage, and write its message above."""
@@ -90,6 +101,8 @@ class BarDisplay:
             self._finish()
             self._begin(event.stage)
         if self._task is not None and event.total:
+            # A stage may have several passes; the bar of the second begins anew.
+            self._task_shown().finished_time = None
             self._progress.update(
                 self._task,
                 completed=event.done,
@@ -112,8 +125,10 @@ class BarDisplay:
                 LABELS[stage], total=None, count="", rate="", eta=None, eta_at=0.0
             )
 
+    def _task_shown(self) -> Task:
+        return next(task for task in self._progress.tasks if task.id == self._task)
+
     def _finish(self) -> None:
         if self._task is not None:
-            task = next(t for t in self._progress.tasks if t.id == self._task)
-            total = task.total or 1.0
+            total = self._task_shown().total or 1.0
             self._progress.update(self._task, total=total, completed=total, eta=None)

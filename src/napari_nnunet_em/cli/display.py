@@ -19,10 +19,10 @@ from napari_nnunet_em.progress import ProgressEvent, Stage
 STOPPING = "Stopping after the work in hand; Ctrl-C again stops at once."
 LABELS = {
     Stage.OPEN: "Opening",
-    Stage.STATISTICS: "Statistics",
+    Stage.STATISTICS: "Measuring",
     Stage.PREDICT: "Predicting",
-    Stage.COMPONENTS: "Components",
-    Stage.LABELS: "Labels",
+    Stage.COMPONENTS: "Finding objects",
+    Stage.LABELS: "Writing objects",
     Stage.FINISHED: "Finished",
 }
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 
 def write_facts(stream: TextIO, facts: Iterable[tuple[str, str]], indent: str = "") -> None:
     """Write ``name  value`` lines with the values aligned; further lines of a value go below its first.
+
+    In a terminal long values are wrapped at spaces; elsewhere each stays on its line.
 
     Parameters
     ----------
@@ -24,9 +28,23 @@ def write_facts(stream: TextIO, facts: Iterable[tuple[str, str]], indent: str = 
     """
     shown = [(name, value) for name, value in facts if value]
     width = max((len(name) for name, _ in shown), default=0)
+    room = max(shutil.get_terminal_size().columns - len(indent) - width - 2, 20) if stream.isatty() else None
     for name, value in shown:
-        for i, line in enumerate(value.splitlines()):
-            stream.write(f"{indent}{'' if i else name:<{width}}  {line}\n")
+        for i, line in enumerate(_wrapped(value, room)):
+            stream.write(f"{indent}{'' if i else name:<{width}}  {line}".rstrip() + "\n")
+
+
+def _wrapped(value: str, room: int | None) -> Iterator[str]:
+    for line in value.splitlines():
+        if room is None or len(line) <= room:
+            yield line
+        else:
+            yield from textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
+
+
+def write_command(stream: TextIO, title: str, words: Sequence[str]) -> None:
+    """Write a command on a line of its own, never wrapped, so that it can be copied."""
+    stream.write(f"\n{title}\n  {command_line(words)}\n")
 
 
 def command_line(words: Sequence[str]) -> str:
@@ -40,12 +58,8 @@ def napari_command(store: Path) -> tuple[str, ...]:
     Inside a virtual environment that is not activated, a bare ``napari`` would not be found, so the
     program beside this Python is named by its path unless the shell finds that very one.
     """
-    # shutil is only needed where a result is shown.
-    from shutil import which  # noqa: PLC0415
-
-    folder = Path(sys.executable).parent
-    beside = which("napari", path=str(folder))
-    found = which("napari")
+    beside = shutil.which("napari", path=str(Path(sys.executable).parent))
+    found = shutil.which("napari")
     program = "napari" if beside is None or found == beside else _shortened(Path(beside))
     return program, "--plugin", "napari-nnunet-em", str(store)
 

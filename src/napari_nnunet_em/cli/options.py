@@ -6,7 +6,7 @@ import argparse
 import enum
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,16 +102,31 @@ def iter_options(job: type[Settings] = Job) -> Iterator[Option]:
             yield Option(group, field, declaration)
 
 
-def add_options(parser: argparse.ArgumentParser, job: type[Settings] = Job) -> None:
+def add_options(
+    parser: argparse.ArgumentParser, job: type[Settings] = Job, only: Collection[str] | None = None
+) -> None:
     """Give `parser` one option for each setting, in one section for each group.
 
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Receives the options.
+    job : type of Settings
+        Whose fields are groups of settings.
+    only : collection of str, optional
+        Keys of the settings that are wanted; all without it.
+
+    Notes
+    -----
     Values stay text: pydantic alone reads and checks them, so that the command line and job files
     accept the same values and complain in the same words. Options that are not given leave no trace
     in the namespace; the others are found there under `Option.key`.
     """
     for group, info in job.model_fields.items():
         doc = (info.annotation.__doc__ or "").splitlines()[0] if info.annotation else ""
-        options = [o for o in iter_options(job) if o.group == group]
+        options = [o for o in iter_options(job) if o.group == group and (only is None or o.key in only)]
+        if not options:
+            continue
         section = parser.add_argument_group(group, doc)
         for option in sorted(options, key=lambda o: not o.positional):
             _add_option(section, option)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_nnunet_em.cli.display import open_display, write_json
-from napari_nnunet_em.cli.facts import command_line, napari_command, write_facts
+from napari_nnunet_em.cli.facts import napari_command, write_command, write_facts
 from napari_nnunet_em.cli.interrupts import stop_on_signals
 from napari_nnunet_em.cli.jobfile import build_job, write_job
 from napari_nnunet_em.cli.options import add_options, given_options
-from napari_nnunet_em.cli.quantities import count, duration, extent, memory, rate
+from napari_nnunet_em.cli.result_facts import result_document, result_facts
 from napari_nnunet_em.config import Job
 from napari_nnunet_em.progress import CancelToken
 
@@ -52,6 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         write_json(sys.stdout, {"event": "result", **result_document(result)})
     else:
         write_facts(sys.stdout, result_facts(result))
+        write_command(sys.stdout, "Open it in napari:", napari_command(result.store))
 
 
 def _run_job(job: Job, machine: bool) -> SegmentationResult:
@@ -61,49 +61,6 @@ def _run_job(job: Job, machine: bool) -> SegmentationResult:
         # The pipeline brings zarr and torch: seconds in which the bar is already there.
         from napari_nnunet_em.pipeline import load_result, segment  # noqa: PLC0415
 
-        with contextlib.closing(segment(job, cancel=token)) as events:
-            for event in events:
-                display.show(event)
+        for event in segment(job, cancel=token):
+            display.show(event)
     return load_result(job.store)
-
-
-def result_document(result: SegmentationResult) -> dict[str, Any]:
-    """A result as plain values for machines."""
-    return {
-        "store": result.store,
-        "objects": {
-            name: {"count": len(table), "table": table_path(result.store, name)}
-            for name, table in result.objects.items()
-        },
-        "voxel_size_nm": result.voxel_size_nm,
-        "voxel_size_source": result.voxel_size_source,
-        "notes": result.notes,
-        "seconds": result.seconds,
-        "voxels_per_second": result.voxels_per_second,
-        "peak_memory_bytes": result.peak_memory_bytes,
-        "open_command": napari_command(result.store),
-    }
-
-
-def result_facts(result: SegmentationResult) -> list[tuple[str, str]]:
-    """A result as lines for people."""
-    facts = []
-    for name, table in result.objects.items():
-        facts += [
-            (name.capitalize(), count(len(table), "object")),
-            ("Table", str(table_path(result.store, name))),
-        ]
-    return [
-        *facts,
-        ("Voxel size", f"{extent(result.voxel_size_nm)} nm (z, y, x; {result.voxel_size_source})"),
-        ("Notes", "\n".join(result.notes)),
-        ("Speed", f"{rate(result.voxels_per_second)}, {duration(result.seconds)} in all"),
-        ("Peak memory", memory(result.peak_memory_bytes)),
-        ("Output", str(result.store)),
-        ("Open with", command_line(napari_command(result.store))),
-    ]
-
-
-def table_path(store: Path, name: str) -> Path:
-    """Where the object table of a class lies."""
-    return store / "tables" / f"{name}.csv"
