@@ -1,1 +1,54 @@
-"""The io room."""
+"""Volumes in, OME-Zarr out.
+
+The names below are imported on first use: each format brings its own libraries.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_LAZY = {
+    "JOB_FOLDER": "napari_nnunet_em.io.output",
+    "Kind": "napari_nnunet_em.io.spec",
+    "MultiscaleSink": "napari_nnunet_em.io.sink",
+    "SinkSpec": "napari_nnunet_em.io.spec",
+    "Volume": "napari_nnunet_em.io.volume",
+    "check_output": "napari_nnunet_em.io.output",
+    "describe": "napari_nnunet_em.io.description",
+    "open_volume": "napari_nnunet_em.io.open",
+    "remove_store": "napari_nnunet_em.io.output",
+    "sweep_partial": "napari_nnunet_em.io.staging",
+}
+
+__all__ = [
+    "JOB_FOLDER",
+    "Kind",
+    "MultiscaleSink",
+    "SinkSpec",
+    "Volume",
+    "check_output",
+    "describe",
+    "open_volume",
+    "remove_store",
+    "sweep_partial",
+]
+
+if TYPE_CHECKING:
+    from napari_nnunet_em.io.description import describe
+    from napari_nnunet_em.io.open import open_volume
+    from napari_nnunet_em.io.output import JOB_FOLDER, check_output, remove_store
+    from napari_nnunet_em.io.sink import MultiscaleSink
+    from napari_nnunet_em.io.spec import Kind, SinkSpec
+    from napari_nnunet_em.io.staging import sweep_partial
+    from napari_nnunet_em.io.volume import Volume
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,31 @@
+"""What there is to say about a volume without reading it."""
+
+from __future__ import annotations
+
+import math
+
+from napari_nnunet_em.io.volume import Volume
+
+
+def describe(volume: Volume) -> dict[str, object]:
+    """The facts of a volume as plain JSON values.
+
+    Returns
+    -------
+    dict
+        ``origin``; ``axes`` and ``shape`` of the array, in the order c, z, y, x; ``dtype``;
+        ``chunks`` (z, y, x); ``voxel_size_nm`` (z, y, x) or None; ``voxel_size_source``; ``levels``, the
+        shape of each level of the pyramid; ``bytes``, uncompressed, of the full resolution.
+    """
+    shape = [int(n) for n in volume.array.shape]
+    return {
+        "origin": volume.origin,
+        "axes": volume.axes,
+        "shape": shape,
+        "dtype": volume.dtype.name,
+        "chunks": list(volume.chunks),
+        "voxel_size_nm": None if volume.voxel_size_nm is None else list(volume.voxel_size_nm),
+        "voxel_size_source": volume.voxel_size_source,
+        "levels": [[int(n) for n in level.shape] for level in volume.levels],
+        "bytes": math.prod(shape) * volume.dtype.itemsize,
+    }
