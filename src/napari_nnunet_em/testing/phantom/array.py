@@ -5,14 +5,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
 
 from napari_nnunet_em.geometry import Box, Shape, as_shape
-from napari_nnunet_em.testing.phantom.phantom import Phantom
+
+if TYPE_CHECKING:
+    from napari_nnunet_em.testing.phantom.phantom import Phantom
 
 
 class PhantomPart(enum.StrEnum):
@@ -47,18 +49,12 @@ class PhantomArray:
     chunks: Shape
 
     @classmethod
-    def raw(
-        cls, phantom: Phantom, shape: Sequence[int], chunks: Sequence[int] = (16, 128, 128)
+    def of(
+        cls, phantom: Phantom, part: PhantomPart, shape: Sequence[int], chunks: Sequence[int]
     ) -> PhantomArray:
-        """The image, (z, y, x) uint8, from the origin to `shape`."""
-        return cls(phantom, as_shape(shape), PhantomPart.RAW, _clip(chunks, shape))
-
-    @classmethod
-    def ids(
-        cls, phantom: Phantom, shape: Sequence[int], chunks: Sequence[int] = (16, 128, 128)
-    ) -> PhantomArray:
-        """The ids of the mitochondria, (z, y, x) uint32, from the origin to `shape`; see `Phantom.block`."""
-        return cls(phantom, as_shape(shape), PhantomPart.IDS, _clip(chunks, shape))
+        """The voxels from the origin to `shape`, in chunks no larger than that."""
+        fitting = [max(min(c, n), 1) for c, n in zip(chunks, shape, strict=True)]
+        return cls(phantom, as_shape(shape), part, as_shape(fitting))
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -98,11 +94,6 @@ class PhantomArray:
     def as_dask(self, chunks: Sequence[int] | None = None) -> Any:
         """The same voxels as a dask array, chunked like this array unless `chunks` says otherwise."""
         return da.from_array(self, chunks=tuple(chunks or self.chunks), meta=np.empty((0, 0, 0), self.dtype))
-
-
-def _clip(chunks: Sequence[int], shape: Sequence[int]) -> Shape:
-    """Chunks no larger than the array."""
-    return as_shape([max(min(c, n), 1) for c, n in zip(chunks, shape, strict=True)])
 
 
 def _selection(key: Any, shape: Shape) -> tuple[list[range], tuple[int | slice, ...]]:

@@ -12,10 +12,13 @@ from scipy.ndimage import gaussian_filter
 
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.testing.phantom.array import PhantomArray, PhantomPart
 from napari_nnunet_em.testing.phantom.hashing import lattice_lanes, white_noise
 from napari_nnunet_em.testing.phantom.space import Field
 from napari_nnunet_em.testing.phantom.style import PhantomStyle
 from napari_nnunet_em.testing.phantom.tissue import Tissue
+
+_CHUNKS = (16, 128, 128)
 
 _STREAM_VESICLES = 5
 _STREAM_NOISE = 6
@@ -85,6 +88,14 @@ class Phantom:
     def ids(self, box: Box) -> npt.NDArray[np.uint32]:
         """Only the ids of `block`, without the time that the image takes."""
         return Tissue.in_box(self.seed, box, self.voxel_size_nm, self.style).ids
+
+    def raw(self, shape: Sequence[int], chunks: Sequence[int] = _CHUNKS) -> PhantomArray:
+        """The image from the origin to `shape`, (z, y, x), as a lazy array of uint8."""
+        return PhantomArray.of(self, PhantomPart.RAW, shape, chunks)
+
+    def truth(self, shape: Sequence[int], chunks: Sequence[int] = _CHUNKS) -> PhantomArray:
+        """The ids from the origin to `shape`, (z, y, x), as a lazy array of uint32; see `block`."""
+        return PhantomArray.of(self, PhantomPart.IDS, shape, chunks)
 
     def _optics(self) -> tuple[tuple[float, float, float], tuple[int, int, int]]:
         """Sigma of the blur and radius of its kernel, in voxels."""
