@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         _dispatch(words)
+        sys.stdout.flush()  # here, where a closed pipe is understood, and not at exit
     except SystemExit as done:  # argparse leaves this way after --help and --version
         return int(done.code or 0)
     except KeyboardInterrupt:
