@@ -1,0 +1,44 @@
+"""What the tests of this room compare with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_nnunet_em.components import Components, find_components
+
+
+@pytest.fixture(scope="session")
+def scipy_labels():
+    """Labels and number of components of a volume that fits into memory, by SciPy."""
+
+    def label(mask, connectivity):
+        rank = {6: 1, 18: 2, 26: 3}[connectivity]
+        return ndimage.label(mask, ndimage.generate_binary_structure(3, rank))
+
+    return label
+
+
+@pytest.fixture(scope="session")
+def assemble():
+    """Final labels of the whole volume, put together block by block."""
+
+    def gather(components: Components):
+        layout = components.table.layout
+        out = np.zeros(layout.shape, dtype=components.table.dtype)
+        for block in layout.blocks():
+            out[block.write.slices] = components.relabel(block)
+        return out
+
+    return gather
+
+
+@pytest.fixture(scope="session")
+def find():
+    """Components of an array, without the ceremony."""
+
+    def run(mask, block_shape, connectivity=6):
+        return find_components(lambda box: mask[box.slices], mask.shape, block_shape, connectivity)
+
+    return run
