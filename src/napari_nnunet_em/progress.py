@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import enum
 import threading
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_nnunet_em.errors import Cancelled
 
 if TYPE_CHECKING:
     from napari_nnunet_em.geometry import Box
+
+T = TypeVar("T")
+Steps = Generator[tuple[int, int], None, T]
+"""Work that yields (done, total) after each step and returns its result at the end."""
+
+
+def finish(steps: Steps[T]) -> T:
+    """Run work to its end and return its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
 class Stage(enum.StrEnum):

@@ -64,7 +64,7 @@ class Encoder:
     @classmethod
     def of(cls, bundle: ModelBundle, probability_type: ProbabilityType) -> Encoder:
         """Encoder for the outputs of a model."""
-        regions = tuple(bundle.regions_class_order or ()) if bundle.has_regions else None
+        regions = tuple(c.value for c in bundle.classes) if bundle.has_regions else None
         highest = max(regions) if regions else len(bundle.classes)
         dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint8 if highest < 256 else np.uint16)
         return cls(probability_type, regions, len(bundle.classes), dtype)

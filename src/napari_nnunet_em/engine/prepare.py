@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from napari_nnunet_em.config import ModelSettings, PredictionSettings
@@ -15,6 +15,7 @@ from napari_nnunet_em.errors import InputError, ModelError, SettingsError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Volume
 from napari_nnunet_em.model import ModelBundle
+from napari_nnunet_em.progress import Steps
 
 _AXES = "zyx"
 _LARGEST_RESAMPLING = 8.0
@@ -133,7 +134,7 @@ def profile_axis(volume: Volume, bundle: ModelBundle, spacings: Spacings) -> int
 
 def needs_mask(bundle: ModelBundle) -> bool:
     """Whether any channel is normalised inside the non-zero mask only."""
-    return any(n.scheme == "ZScoreNormalization" and n.use_mask for n in bundle.normalization)
+    return any(n.name == "ZScoreNormalization" and n.use_mask for n in bundle.normalization)
 
 
 def prepare(
@@ -142,9 +143,7 @@ def prepare(
     statistics: VolumeStatistics,
     spacings: Spacings,
     prediction: PredictionSettings,
-    *,
-    on_block: Callable[[int, int], None] | None = None,
-) -> Preprocessor:
+) -> Steps[Preprocessor]:
     """Fix the grids and the normalisation of a whole volume.
 
     Parameters
@@ -159,8 +158,11 @@ def prepare(
         From `model_spacings`.
     prediction : PredictionSettings
         Overlap.
-    on_block : callable, optional
-        Called with blocks done and in all while holes of the non-zero mask are looked for.
+
+    Yields
+    ------
+    tuple of int
+        Blocks done and in all, while holes of the non-zero mask are looked for.
 
     Returns
     -------
@@ -183,7 +185,7 @@ def prepare(
     mask = None
     if needs_mask(bundle):
         axis = None if statistics.profile is None else statistics.profile.axis
-        mask = find_mask(volume, axis, on_block=on_block)
+        mask = yield from find_mask(volume, axis)
     normalizers = _normalizers(bundle, space, statistics, mask)
     value_range = make_value_range(space, statistics, normalizers, mask)
     return Preprocessor(volume, space, normalizers, mask, value_range)
@@ -194,8 +196,8 @@ def _normalizers(
 ) -> tuple[Normalizer, ...]:
     result = []
     for channel, plan in zip(statistics.channels, bundle.normalization, strict=True):
-        masked = mask is not None and plan.use_mask and plan.scheme == "ZScoreNormalization"
+        masked = mask is not None and plan.use_mask and plan.name == "ZScoreNormalization"
         voxels = statistics.any_count + mask.hole_count if masked and mask is not None else space.crop.size
         moments = channel.with_zeros(voxels - channel.count)
-        result.append(make_normalizer(plan.scheme, moments, plan.properties, masked=masked))
+        result.append(make_normalizer(plan.name, moments, plan.properties, masked=masked))
     return tuple(result)

@@ -20,6 +20,11 @@ class MaskReader(Protocol):
     """The non-zero mask of a volume with its holes filled, readable box by box."""
 
     @property
+    def hole_count(self) -> int:
+        """Hole voxels of the whole volume."""
+        ...
+
+    @property
     def hole_counts(self) -> NDArray[np.int64] | None:
         """Hole voxels per plane across the profile axis, (planes,); None without a profile."""
         ...
@@ -150,7 +155,7 @@ def _whole_range(
     mask: MaskReader | None,
 ) -> ValueRange:
     voxels = space.crop.size
-    holes = 0 if mask is None or mask.hole_counts is None else int(mask.hole_counts.sum())
+    holes = 0 if mask is None else mask.hole_count
     bounds = [
         _bounds(n, (m.low, m.high), m.count, statistics.any_count + holes, voxels)
         for n, m in zip(normalizers, statistics.channels, strict=True)

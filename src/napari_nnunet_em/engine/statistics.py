@@ -8,8 +8,9 @@ and can then be merged in exactly.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box, Shape, as_shape, iter_blocks
 from napari_nnunet_em.io import Volume
+from napari_nnunet_em.progress import Steps
 
 _BLOCK_BYTES = 16 << 20
 _HISTOGRAM_BITS = 16
@@ -125,6 +127,39 @@ class VolumeStatistics:
     bbox: Box | None
     profile: PlaneProfile | None
 
+    def document(self) -> dict[str, Any]:
+        """The statistics as plain JSON values; floats survive exactly."""
+        profile = None
+        if self.profile is not None:
+            profile = {
+                k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self.profile).items()
+            }
+        return {
+            "channels": [asdict(m) for m in self.channels],
+            "any_count": self.any_count,
+            "bbox": None if self.bbox is None else [self.bbox.start, self.bbox.stop],
+            "profile": profile,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> VolumeStatistics:
+        """Rebuild statistics from `document`."""
+        bbox, profile = document["bbox"], document["profile"]
+        return cls(
+            tuple(Moments(**m) for m in document["channels"]),
+            document["any_count"],
+            None if bbox is None else Box(as_shape(bbox[0]), as_shape(bbox[1])),
+            None
+            if profile is None
+            else PlaneProfile(
+                profile["axis"],
+                np.array(profile["counts"], np.int64),
+                np.array(profile["lows"], np.float64),
+                np.array(profile["highs"], np.float64),
+                np.array(profile["any_counts"], np.int64),
+            ),
+        )
+
 
 class _Accumulator:
     """The running state of the pass."""
@@ -202,23 +237,18 @@ class _Accumulator:
         return VolumeStatistics(tuple(moments), self._any_count, bbox, self._profile)
 
 
-def statistics_blocks(volume: Volume) -> list[Box]:
-    """Boxes of about 16 MiB that follow the chunks of the storage and cover the volume, in raster order."""
+def statistics_block_shape(volume: Volume) -> Shape:
+    """Blocks of about 16 MiB that follow the chunks of the storage, (z, y, x)."""
     target = max(_BLOCK_BYTES // (volume.dtype.itemsize * volume.channels), 1)
     block = [min(c, n) for c, n in zip(volume.chunks, volume.shape, strict=True)]
     for axis in (2, 1, 0):
         room = target // math.prod(block)
         if room > 1:
             block[axis] = min(block[axis] * room, volume.shape[axis])
-    return [b.write for b in iter_blocks(volume.shape, block)]
+    return as_shape(block)
 
 
-def collect_statistics(
-    volume: Volume,
-    *,
-    profile_axis: int | None = None,
-    on_block: Callable[[int, int], None] | None = None,
-) -> VolumeStatistics:
+def collect_statistics(volume: Volume, *, profile_axis: int | None = None) -> Steps[VolumeStatistics]:
     """Read a volume once and gather its statistics.
 
     Parameters
@@ -227,8 +257,11 @@ def collect_statistics(
         Any volume; values are taken as nnU-Net takes them, that is as float32.
     profile_axis : int, optional
         Axis (0 to 2) across which to gather the range of every plane.
-    on_block : callable, optional
-        Called with the number of blocks done and in all; may raise to stop.
+
+    Yields
+    ------
+    tuple of int
+        Blocks done, and blocks in all.
 
     Returns
     -------
@@ -239,12 +272,11 @@ def collect_statistics(
     InputError
         If the volume holds NaN or infinite voxels, or one and the same value everywhere.
     """
-    boxes = statistics_blocks(volume)
+    boxes = [b.write for b in iter_blocks(volume.shape, statistics_block_shape(volume))]
     state = _Accumulator(volume, profile_axis)
     for done, (box, data) in enumerate(_read_checked(volume, boxes), 1):
         state.add(box, data)
-        if on_block is not None:
-            on_block(done, len(boxes))
+        yield done, len(boxes)
     statistics = state.result()
     _refuse_constant(volume, statistics)
     return statistics

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_nnunet_em.config import Device
+from napari_nnunet_em.config import Device, ExecutionSettings
 from napari_nnunet_em.engine.blending import gaussian_weights
+from napari_nnunet_em.engine.space import patch_shape
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Shape
+from napari_nnunet_em.model import ModelBundle, load_networks
 
 _LOG = logging.getLogger(__name__)
 _AUTO_BATCH = {"cuda": {2: 8, 3: 2}, "cpu": {2: 4, 3: 1}, "mps": {2: 4, 3: 1}}
@@ -200,3 +202,39 @@ class TorchAccumulator:
             kept = sums.narrow(axis, sums.shape[axis] - keep, keep).clone()
             sums.zero_()
             sums.narrow(axis, 0, keep).copy_(kept)
+
+
+def open_torch_runner(
+    bundle: ModelBundle, folds: Sequence[str], mirror_axes: Sequence[int], execution: ExecutionSettings
+) -> TorchRunner:
+    """Load a model's folds and make them ready to run.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    folds : sequence of str
+        Folds to average.
+    mirror_axes : sequence of int
+        Axes of the patch to flip.
+    execution : ExecutionSettings
+        Device, batch size and threads.
+
+    Raises
+    ------
+    ModelError
+        If the weights cannot be loaded.
+    SettingsError
+        If the device is not there.
+    """
+    device = choose_device(execution.device)
+    if execution.threads:
+        torch.set_num_threads(execution.threads)
+    return TorchRunner(
+        load_networks(bundle, folds),
+        patch_shape(bundle),
+        bundle.num_outputs,
+        mirror_axes=mirror_axes,
+        device=Device(device.type),
+        batch_size=execution.batch_size,
+    )

@@ -1,0 +1,173 @@
+"""A job from its first look at the input to its result."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from napari_nnunet_em.config import Job
+from napari_nnunet_em.engine.runner import TileRunner
+from napari_nnunet_em.errors import InputError, JobMismatchError, ModelError
+from napari_nnunet_em.io import Volume, check_output, remove_store, sweep_partial
+from napari_nnunet_em.pipeline.clock import peak_memory_bytes
+from napari_nnunet_em.pipeline.identity import differences, digest
+from napari_nnunet_em.pipeline.journal import JobFolder
+from napari_nnunet_em.pipeline.objects import find_objects
+from napari_nnunet_em.pipeline.opening import OpenJob, open_job, versions
+from napari_nnunet_em.pipeline.prediction import Predicted, RunnerFactory, predict_blocks
+from napari_nnunet_em.pipeline.result import ClassResult, SegmentationResult, load_result
+from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
+
+
+def segment(
+    job: Job,
+    *,
+    volume: Volume | None = None,
+    cancel: CancelToken | None = None,
+    make_runner: RunnerFactory | None = None,
+) -> Iterator[ProgressEvent]:
+    """Run a job, or continue it where it stopped.
+
+    Every finished block is durable. Stopping (the token, closing this iterator, Ctrl-C, a kill) loses the
+    blocks in hand only; running the same job again ends with the same result.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+    volume : Volume, optional
+        The volume, where it is open already; else ``job.input.path`` is opened.
+    cancel : CancelToken, optional
+        Lets another thread stop the job.
+    make_runner : callable, optional
+        Makes what runs the network, from the `OpenJob`; PyTorch without it.
+
+    Yields
+    ------
+    ProgressEvent
+        The last one is of ``Stage.FINISHED``; then `load_result` returns what was found.
+
+    Raises
+    ------
+    InputError, ModelError, SettingsError, OutputError
+        Before anything is written, where that can be known; a statement of what to do is part of each.
+    JobMismatchError
+        If the output belongs to another job.
+    Cancelled
+        If the token said so.
+    """
+    cancel = cancel or CancelToken()
+    started = time.perf_counter()
+    opened = open_job(job, volume)
+    check_output(job.store, opened.volume.origin)
+    for note in opened.notes():
+        yield ProgressEvent(Stage.OPEN, message=note)
+    cancel.raise_if_cancelled()
+    folder = _begin(opened)
+    try:
+        predicted = yield from predict_blocks(opened, folder, make_runner or torch_runner, cancel)
+    except (InputError, ModelError):
+        # What the values of the voxels reveal is found after the folder was made; leave nothing behind.
+        if not folder.finished_blocks():
+            remove_store(job.store)
+        raise
+    objects = yield from find_objects(opened, predicted.sinks.probability, folder, cancel)
+    _finish(opened, folder, predicted, objects, time.perf_counter() - started)
+    yield ProgressEvent(Stage.FINISHED, 1, 1, store=job.store)
+
+
+def run(
+    job: Job,
+    *,
+    volume: Volume | None = None,
+    cancel: CancelToken | None = None,
+    make_runner: RunnerFactory | None = None,
+) -> SegmentationResult:
+    """Run a job to its end; see `segment` for parameters and errors.
+
+    Returns
+    -------
+    SegmentationResult
+    """
+    for _ in segment(job, volume=volume, cancel=cancel, make_runner=make_runner):
+        pass
+    return load_result(job.store)
+
+
+def torch_runner(opened: OpenJob) -> TileRunner:
+    """Make the PyTorch runner of a job."""
+    from napari_nnunet_em.engine.torch_runner import open_torch_runner
+
+    return open_torch_runner(opened.bundle, opened.folds, opened.mirror_axes, opened.job.execution)
+
+
+def _begin(opened: OpenJob) -> JobFolder:
+    """Open the job's folder, make it, or refuse it."""
+    job = opened.job
+    folder = JobFolder(job.store)
+    stored = folder.load("job")
+    if stored is not None:
+        found = differences(stored["identity"], opened.identity)
+        if not found:
+            sweep_partial(job.store)
+            return folder
+        if not job.output.overwrite:
+            raise JobMismatchError(
+                f"The output {job.store} belongs to another job: it differs in {', '.join(found)}; "
+                "choose another output, or allow it to be overwritten (--overwrite)."
+            )
+    elif folder.path.exists():
+        # A run that was killed before it had written down what it is holds nothing of value.
+        remove_store(job.store)
+    if stored is not None:
+        remove_store(job.store)
+    with _explained_creation(job.store):
+        folder.save(
+            "job",
+            {
+                "identity": opened.identity,
+                "digest": digest(opened.identity),
+                "job": job.document(),
+                "notes": opened.notes(),
+                "versions": versions(),
+                "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            },
+        )
+    return folder
+
+
+@contextlib.contextmanager
+def _explained_creation(store: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        if JobFolder(store).path.exists():
+            remove_store(store)
+        raise
+
+
+def _finish(
+    opened: OpenJob,
+    folder: JobFolder,
+    predicted: Predicted,
+    objects: tuple[ClassResult, ...],
+    seconds: float,
+) -> None:
+    earlier = folder.load("result") or {}
+    runner = folder.load("runner") or {"description": ""}
+    result = SegmentationResult(
+        store=opened.job.store,
+        objects=objects,
+        voxel_size_nm=opened.voxel_size_nm,
+        voxel_size_source=opened.volume.voxel_size_source,
+        notes=opened.notes(),
+        runner=runner["description"],
+        voxels=opened.region.size,
+        seconds=earlier.get("seconds", 0.0) + seconds,
+        voxels_per_second=predicted.voxels_per_second or earlier.get("voxels_per_second", 0.0),
+        peak_memory_bytes=peak_memory_bytes(),
+    )
+    folder.save("result", result.document())

@@ -1,0 +1,128 @@
+"""nnU-Net itself as the oracle, and this engine run the same way, both on arrays in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian
+
+from napari_nnunet_em.config import ModelSettings, PredictionSettings, ProbabilityType
+from napari_nnunet_em.engine.output import Encoder
+from napari_nnunet_em.engine.prepare import mirror_axes, model_spacings, prepare, profile_axis
+from napari_nnunet_em.engine.space import patch_shape
+from napari_nnunet_em.engine.statistics import collect_statistics
+from napari_nnunet_em.engine.sweep import Sweep, column_boxes
+from napari_nnunet_em.engine.torch_runner import TorchRunner
+from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.io import Volume
+from napari_nnunet_em.model import ModelBundle, load_networks
+from napari_nnunet_em.progress import CancelToken, finish
+
+
+class Float32Predictor(nnUNetPredictor):
+    """nnUNetPredictor with its sums and weights in float32 instead of float16."""
+
+    def _internal_predict_sliding_window_return_logits(self, data, slicers, do_on_device=True):
+        patch = tuple(self.configuration_manager.patch_size)
+        gaussian = compute_gaussian(
+            patch, value_scaling_factor=10, dtype=torch.float32, device=torch.device("cpu")
+        )
+        logits = torch.zeros((self.label_manager.num_segmentation_heads, *data.shape[1:]))
+        weights = torch.zeros(data.shape[1:])
+        for where in slicers:
+            logits[where] += self._internal_maybe_mirror_and_predict(data[where][None])[0] * gaussian
+            weights[where[1:]] += gaussian
+        return logits / weights
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Probabilities of the foreground (classes, z, y, x), float32, and classes (z, y, x)."""
+
+    probabilities: np.ndarray
+    classes: np.ndarray
+
+
+def ask_nnunet(
+    folder: Path,
+    image: np.ndarray,
+    spacing,
+    *,
+    folds=("0",),
+    flips: bool = False,
+    overlap: float = 0.5,
+    stock: bool = False,
+) -> Answer:
+    """Let nnU-Net predict an image, (c, z, y, x); `stock` leaves its float16 sums."""
+    kind = nnUNetPredictor if stock else Float32Predictor
+    predictor = kind(
+        tile_step_size=1 - overlap, use_mirroring=flips, device=torch.device("cpu"), allow_tqdm=False
+    )
+    predictor.initialize_from_trained_model_folder(str(folder), folds, "checkpoint_final.pth")
+    classes, probabilities = predictor.predict_single_npy_array(
+        image.copy(), {"spacing": list(spacing)}, None, None, save_or_return_probabilities=True
+    )
+    foreground = probabilities if predictor.label_manager.has_regions else probabilities[1:]
+    return Answer(np.asarray(foreground, np.float32), np.asarray(classes))
+
+
+def ask_engine(
+    folder: Path,
+    image: np.ndarray,
+    spacing,
+    *,
+    folds=("0",),
+    flips: bool = False,
+    overlap: float = 0.5,
+    block=(16, 1 << 20, 1 << 20),
+    region: Box | None = None,
+    batch_size: int = 0,
+) -> Answer:
+    """Let this engine predict an image, (c, z, y, x), cut into blocks."""
+    volume = Volume(image, "czyx", tuple(spacing), "given by the caller")
+    bundle = ModelBundle.open(folder)
+    spacings = model_spacings(volume, bundle, ModelSettings(spacing_unit="nm"))
+    statistics = finish(collect_statistics(volume, profile_axis=profile_axis(volume, bundle, spacings)))
+    source = finish(prepare(volume, bundle, statistics, spacings, PredictionSettings(overlap=overlap)))
+    axes = mirror_axes(bundle, "all" if flips else "none")
+    runner = TorchRunner(
+        load_networks(bundle, folds),
+        patch_shape(bundle),
+        bundle.num_outputs,
+        mirror_axes=axes,
+        batch_size=batch_size,
+    )
+    encoder = Encoder.of(bundle, ProbabilityType.FLOAT32)
+    sweep = Sweep(source, runner, encoder, CancelToken())
+    region = region or Box.whole(volume.shape)
+    probabilities, classes = encoder.empty(region.shape)
+    for boxes in column_boxes(region.shape, block, source.space, region.start):
+        for result in sweep.run(boxes):
+            where = result.box.relative_to(region.start).slices
+            probabilities[(slice(None), *where)] = result.probabilities
+            classes[where] = result.classes
+    return Answer(np.asarray(probabilities, np.float32), classes)
+
+
+@pytest.fixture(autouse=True)
+def _stock_setting_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """nnU-Net prints a line about devices each time it predicts on a CPU."""
+    monkeypatch.setattr("builtins.print", lambda *a, **k: None)
+
+
+@pytest.fixture
+def nnunet() -> Callable[..., Answer]:
+    """`ask_nnunet`, as a fixture."""
+    return ask_nnunet
+
+
+@pytest.fixture
+def engine() -> Callable[..., Answer]:
+    """`ask_engine`, as a fixture."""
+    return ask_engine
