@@ -1,4 +1,4 @@
-"""The same voxels in every format: what is read equals NumPy slicing, and the fingerprint does not tell them apart."""
+"""The same voxels in every format: reading equals NumPy slicing, and fingerprints agree."""
 
 from __future__ import annotations
 

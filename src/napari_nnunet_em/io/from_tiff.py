@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import struct
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +44,12 @@ def find_tiff(path: Path) -> Finding:
     """
     tif = open_tiff(path)
     try:
-        index = main_series(tif, path)
-        series = tif.series[index]
-        check_complete(tif, series, path)
-        axes, voxel_size = axes_of(series), voxel_size_of(tif, index)
-        levels = series_levels(series)
+        with _damage_named(path):
+            index = main_series(tif, path)
+            series = tif.series[index]
+            check_complete(tif, series, path)
+            axes, voxel_size = axes_of(series), voxel_size_of(tif, index)
+            levels = series_levels(series)
     except BaseException:
         tif.close()
         raise
@@ -66,9 +70,18 @@ def open_tiff(path: Path) -> tifffile.TiffFile:
     InputError
         When it is not readable as TIFF.
     """
-    try:
+    with _damage_named(path):
         return tifffile.TiffFile(path, mode="r")
-    except (ValueError, KeyError, EOFError) as error:
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, KeyError, IndexError, EOFError, struct.error) as error:
+        # tifffile does not promise which of these a damaged file raises.
         raise InputError(
             f"{path} cannot be opened as TIFF: {error}; the file may be damaged or incomplete."
         ) from error
