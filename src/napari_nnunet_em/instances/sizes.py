@@ -40,4 +40,4 @@ def smallest_object_voxels(settings: InstanceSettings, voxel_size_nm: Sequence[f
         )
     exact = settings.min_volume_um3 / voxel_volume_um3(voxel_size_nm)
     # A volume that is a whole number of voxels must not become one voxel more by rounding.
-    return max(settings.min_voxels, math.ceil(exact * (1 - 1e-9)))
+    return max(settings.min_voxels, math.ceil(exact * (1 - 1e-12)))

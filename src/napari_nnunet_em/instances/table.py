@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,7 +107,8 @@ class ObjectTable:
             self.frame.to_csv(part, index=False, lineterminator="\n")
             part.replace(target)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
             raise OutputError(
                 f"The object table could not be written to {target} ({error}): "
                 "check that the folder can be written and has space."
@@ -122,8 +124,8 @@ class ObjectTable:
             When the file is missing or is not such a table.
         """
         try:
-            frame = pd.read_csv(path, float_precision="round_trip")
-            return cls(_as_objects(frame))
+            # As text first: older pandas' own parser of floats is off by a last bit now and then.
+            return cls(_as_objects(pd.read_csv(path, dtype=str)))
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
                 f"{os.fspath(path)} is not an object table ({error}): "
