@@ -91,7 +91,10 @@ def test_with_resampling(kind, border, tmp_path, nnunet, engine):
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
 def test_every_normalization(scheme, dtype, tmp_path, nnunet, engine):
     folder = make_model_folder(
-        tmp_path, channel_names=("a", "b"), normalization=(scheme, "ZScoreNormalization"), use_mask=(False, True)
+        tmp_path,
+        channel_names=("a", "b"),
+        normalization=(scheme, "ZScoreNormalization"),
+        use_mask=(False, True),
     )
     image = make_image(2, border=True, dtype=dtype)
     theirs = nnunet(folder, image, (1, 1, 1))
@@ -113,9 +116,18 @@ def cuts(draw):
     shape = (19, 45, 61)
     starts = [draw(st.integers(0, n - 1)) for n in shape]
     stops = [draw(st.integers(a + 1, n)) for a, n in zip(starts, shape, strict=True)]
-    plan, voxel_size = draw(st.sampled_from([*RESAMPLED.values(), *(({**v}, (1, 1, 1)) for v in ({}, {"dim": 2}))]))
+    plan, voxel_size = draw(
+        st.sampled_from([*RESAMPLED.values(), *(({**v}, (1, 1, 1)) for v in ({}, {"dim": 2}))])
+    )
     block = draw(st.tuples(st.integers(1, 20), st.integers(5, 64), st.integers(5, 64)))
-    return plan, voxel_size, block, Box(tuple(starts), tuple(stops)), draw(st.sampled_from([0.5, 0.25])), draw(st.integers(1, 5))
+    return (
+        plan,
+        voxel_size,
+        block,
+        Box(tuple(starts), tuple(stops)),
+        draw(st.sampled_from([0.5, 0.25])),
+        draw(st.integers(1, 5)),
+    )
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -125,7 +137,9 @@ def test_any_two_cuttings_agree(cut, tmp_path_factory, engine):
     folder = make_model_folder(tmp_path_factory.mktemp("model"), **plan)
     image = make_image(border=True)
     whole = engine(folder, image, voxel_size, overlap=overlap)
-    part = engine(folder, image, voxel_size, overlap=overlap, block=block, region=region, batch_size=batch_size)
+    part = engine(
+        folder, image, voxel_size, overlap=overlap, block=block, region=region, batch_size=batch_size
+    )
     expected = whole.probabilities[(slice(None), *region.slices)]
     assert np.abs(part.probabilities - expected).max() <= 1e-5
     assert (part.classes == whole.classes[region.slices]).mean() > 0.999
@@ -142,19 +156,34 @@ CROPS = {
 }
 
 
-@pytest.mark.parametrize("data", CROPS)
-@pytest.mark.parametrize("model", REAL_MODELS)
-@pytest.mark.parametrize("ensemble", [False, True], ids=["one fold", "two folds and flips"])
-def test_real_models_on_real_data(data, model, ensemble, shared_dir, nnunet, engine):
-    if ensemble and model == "3d":
-        pytest.skip("the 3D model with all flips is compared on the phantom, where it takes less time")
+# nnU-Net's search for trainers imports timm, which warns about its own use of torch.
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
+@pytest.mark.parametrize(
+    ("model", "data", "ensemble"),
+    [("2d", "sbem", False), ("2d", "vnc", True), ("3d", "sbem", False), ("3d", "vnc", False)],
+)
+def test_real_models_on_real_data(model, data, ensemble, shared_dir, nnunet, engine):
     path, crop, voxel_size = CROPS[data]
     image = tifffile.imread(shared_dir / path)[crop][None]
     folds = ("0", "1") if ensemble else ("0",)
     options = {"folds": folds, "flips": ensemble}
-    theirs = nnunet(shared_dir / REAL_MODELS[model], image, voxel_size, **options)
     ours = engine(shared_dir / REAL_MODELS[model], image, voxel_size, block=(16, 128, 256), **options)
+    lifted = nnunet(shared_dir / REAL_MODELS[model], image, voxel_size, **options)
     # Neither 56 nm against 50 nm nor 4.6 nm against 8 nm is left as it is, but for the 2D model on SBEM.
-    agree(ours, theirs, TOLERANCE if (model, data) == ("2d", "sbem") else TOLERANCE_RESAMPLED)
+    agree(ours, lifted, TOLERANCE if (model, data) == ("2d", "sbem") else TOLERANCE_RESAMPLED)
     stock = nnunet(shared_dir / REAL_MODELS[model], image, voxel_size, stock=True, **options)
-    agree(ours, stock, 1e-2)
+    agree_with_stock(ours, stock, lifted)
+
+
+def agree_with_stock(ours, stock, lifted):
+    """To 1e-2 wherever stock nnU-Net agrees with itself that well.
+
+    Near the border of a volume, where a single tile counts with a weight below float16's smallest normal
+    number (3D patches only), its float16 sums round logits to whole numbers. There stock is compared with
+    what it would have said with float32 sums: we must not be farther from it than that.
+    """
+    distance = np.abs(ours.probabilities - stock.probabilities)
+    own_rounding = np.abs(lifted.probabilities - stock.probabilities)
+    assert (distance <= np.maximum(1e-2, own_rounding + TOLERANCE_RESAMPLED)).all()
+    assert (distance <= 1e-2).mean() >= 0.998
+    assert (ours.classes == stock.classes).mean() >= 0.999

@@ -38,6 +38,6 @@ def gaussian_weights(patch: Shape) -> NDArray[np.float32]:
     weights = gaussian_filter(impulse, [n * _SIGMA_SHARE for n in axes], mode="constant")
     weights = (weights * (_PEAK / weights.max())).astype(np.float32)
     weights[weights == 0] = weights[weights > 0].min()
-    result = weights.reshape(patch)
+    result: NDArray[np.float32] = weights.reshape(patch)
     result.setflags(write=False)
     return result

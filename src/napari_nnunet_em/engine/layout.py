@@ -72,9 +72,7 @@ def choose_layout(
     scale = [m.target / m.source for m in space.forth.axes]
     side_y = max(math.sqrt(area) - space.grid.patch[1], 1) / scale[1]
     side_x = max(math.sqrt(area) - space.grid.patch[2], 1) / scale[2]
-    block = as_shape(
-        [chunk[0], _multiple(chunk[1], side_y, shape[1]), _multiple(chunk[2], side_x, shape[2])]
-    )
+    block = as_shape([chunk[0], _multiple(chunk[1], side_y, shape[1]), _multiple(chunk[2], side_x, shape[2])])
     return Layout(permute(chunk, space.backward), permute(block, space.backward))
 
 

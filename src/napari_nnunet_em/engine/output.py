@@ -105,8 +105,8 @@ class Encoder:
 
     def _store(self, probabilities: NDArray[np.float32]) -> NDArray[np.generic]:
         if self.probability_type is ProbabilityType.UINT8:
-            return np.rint(probabilities * np.float32(255)).astype(np.uint8)
-        return probabilities.astype(self.dtype)
+            return np.asarray(np.rint(probabilities * np.float32(255)), np.uint8)
+        return np.asarray(probabilities, self.dtype)
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

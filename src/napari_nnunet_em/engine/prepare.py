@@ -51,8 +51,8 @@ def check_channels(volume: Volume, bundle: ModelBundle) -> None:
     wanted = len(bundle.channel_names)
     if volume.channels != wanted:
         raise InputError(
-            f"{volume.origin} has {volume.channels} channel(s), but the model {bundle.name!r} expects {wanted} "
-            f"({', '.join(bundle.channel_names)}); choose the channels, or a model made for this data."
+            f"{volume.origin} has {volume.channels} channel(s), but the model {bundle.name!r} expects "
+            f"{wanted} ({', '.join(bundle.channel_names)}); choose the channels, or a model for such data."
         )
 
 
@@ -76,9 +76,10 @@ def model_spacings(volume: Volume, bundle: ModelBundle, settings: ModelSettings)
     ratios = [c / t for c, t in zip(spacings.current, spacings.target, strict=True)]
     if max(ratios) > _LARGEST_RESAMPLING or min(ratios) < 1 / _LARGEST_RESAMPLING:
         raise ModelError(
-            f"The volume's voxel size {_words(spacings.current)} nm and the model's {_words(spacings.target)} "
-            f"nm differ more than {_LARGEST_RESAMPLING:g}-fold; check the voxel size, or say what unit the "
-            "model's spacing is in (--spacing-unit nm, um, mm, or none to run on the voxels as they are)."
+            f"The volume's voxel size {_words(spacings.current)} nm and the model's "
+            f"{_words(spacings.target)} nm differ more than {_LARGEST_RESAMPLING:g}-fold; check "
+            "the voxel size, or say what unit the model's spacing is in (--spacing-unit nm, um, mm, or none "
+            "to run on the voxels as they are)."
         )
     return spacings
 
@@ -125,7 +126,9 @@ def mirror_axes(bundle: ModelBundle, tta: str) -> tuple[int, ...]:
 
 def profile_axis(volume: Volume, bundle: ModelBundle, spacings: Spacings) -> int | None:
     """Axis of the volume across which the statistics need the range of every plane, if any."""
-    whole = make_space(bundle, volume.shape, Box.whole(volume.shape), (spacings.current, spacings.target), 0.5)
+    whole = make_space(
+        bundle, volume.shape, Box.whole(volume.shape), (spacings.current, spacings.target), 0.5
+    )
     separate = whole.forth.separate_axis
     if not whole.forth.overshoots or separate is None:
         return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from scipy import ndimage
 
 from napari_nnunet_em.errors import ModelError
 from napari_nnunet_em.geometry import Shape, as_shape
+
+SplineOrder = Literal[0, 1, 2, 3, 4, 5]
 
 _HALO = 16
 _ANISOTROPY_THRESHOLD = 3  # nnunetv2.configuration.ANISO_THRESHOLD
@@ -32,13 +34,13 @@ class AxisMap:
     ----------
     source, target : int
         Voxels along the axis before and after.
-    order : int
+    order : int, 0 to 5
         Spline order; 0 takes the nearest voxel.
     """
 
     source: int
     target: int
-    order: int
+    order: SplineOrder
 
     @property
     def identity(self) -> bool:
@@ -220,5 +222,5 @@ def make_resampling(
         )
     separate = separate_axis(force, *spacings, threshold=threshold)
     orders = [order_across if axis == separate else order for axis in range(3)]
-    z, y, x = (AxisMap(a, b, o) for a, b, o in zip(before, after, orders, strict=True))
+    z, y, x = (AxisMap(a, b, cast(SplineOrder, o)) for a, b, o in zip(before, after, orders, strict=True))
     return Resampling((z, y, x), separate)

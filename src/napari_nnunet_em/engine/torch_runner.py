@@ -152,7 +152,7 @@ class TorchRunner:
             self._batch_size = max(len(batch) // 2, 1)
             _LOG.warning("The device ran out of memory; continuing with batches of %d", self._batch_size)
             torch.cuda.empty_cache()
-            return torch.cat([self._forward(part) for part in batch.split(self._batch_size)])
+            return torch.cat([self._forward(part) for part in torch.split(batch, self._batch_size)])
         total = total / len(self._networks) if len(self._networks) > 1 else total
         return total[:, :, None] if self._flat else total
 

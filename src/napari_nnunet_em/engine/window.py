@@ -85,7 +85,7 @@ class RowBuffer:
         if not self._parts:
             return 0
         start, rows = self._parts[-1]
-        return start + rows.shape[1]
+        return start + int(rows.shape[1])
 
     def append(self, start: int, rows: NDArray[np.float32]) -> None:
         """Add rows (heads, n, y, x) that begin at `start`."""

@@ -49,7 +49,7 @@ def peak_memory_bytes() -> int:
     """Highest resident memory of this process so far, in bytes."""
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
-    import resource
+    import resource  # noqa: PLC0415 - Windows has none
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else peak * 1024)

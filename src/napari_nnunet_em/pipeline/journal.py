@@ -72,6 +72,18 @@ class JobFolder:
             draft.write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
             draft.replace(file)
 
+    def discard(self, name: str) -> None:
+        """Forget a document.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be deleted.
+        """
+        file = self.path / f"{name}.json"
+        with _explained(file):
+            file.unlink(missing_ok=True)
+
     def finished_blocks(self) -> set[Box]:
         """Boxes of the volume whose blocks are durable."""
         file = self.path / _JOURNAL
@@ -108,6 +120,6 @@ def _explained(file: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"{file} cannot be written ({error.strerror or error}); free space or check the permissions, then "
-            "run the same job again: finished blocks are kept."
+            f"{file} cannot be written ({error.strerror or error}); free space or check the permissions, "
+            "then run the same job again: finished blocks are kept."
         ) from error

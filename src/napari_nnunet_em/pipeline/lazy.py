@@ -19,6 +19,7 @@ from napari_nnunet_em.config import (
     OutputSettings,
     PredictionSettings,
     ProbabilityType,
+    Settings,
 )
 from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.prepare import prepare, profile_axis
@@ -58,8 +59,8 @@ def predict(
     chunks : sequence of int, (z, y, x)
         Chunks of the result in voxels.
     **settings
-        Any of `ModelSettings` (``folds``, ``configuration``, ...), `PredictionSettings` (``tta``, ``overlap``,
-        ``region``) and `ExecutionSettings` (``device``, ...).
+        Any of `ModelSettings` (``folds``, ``configuration``, ...), `PredictionSettings` (``tta``,
+        ``overlap``, ``region``) and `ExecutionSettings` (``device``, ...).
 
     Returns
     -------
@@ -91,10 +92,15 @@ def _as_volume(volume: Any, voxel_size_nm: Sequence[float] | None) -> Volume:
 
 
 def _job(model: str | os.PathLike[str], settings: dict[str, Any]) -> Job:
-    groups: dict[str, dict[str, Any]] = {"model": {"path": os.fspath(model)}, "prediction": {}, "execution": {}}
-    models = {"model": ModelSettings, "prediction": PredictionSettings, "execution": ExecutionSettings}
+    kinds: dict[str, type[Settings]] = {
+        "model": ModelSettings,
+        "prediction": PredictionSettings,
+        "execution": ExecutionSettings,
+    }
+    groups: dict[str, Any] = {name: {} for name in kinds}
+    groups["model"]["path"] = os.fspath(model)
     for name, value in settings.items():
-        owner = next((group for group, kind in models.items() if name in kind.model_fields), "prediction")
+        owner = next((group for group, kind in kinds.items() if name in kind.model_fields), "prediction")
         groups[owner][name] = value  # an unknown name is refused by the settings themselves
     return Job(input=InputSettings(path="memory"), output=OutputSettings(path="memory"), **groups)
 

@@ -46,9 +46,7 @@ class Sinks:
     def write(self, box: Box, result: BlockResult) -> None:
         """Write a block; `box` is in voxels of the output."""
         probabilities = result.probabilities
-        self.probability.write(
-            box, probabilities if self.probability.spec.channels else probabilities[0]
-        )
+        self.probability.write(box, probabilities if self.probability.spec.channels else probabilities[0])
         if self.classes is not None:
             self.classes.write(box, result.classes)
 
@@ -186,7 +184,8 @@ def _open_sinks(opened: OpenJob, layout: Layout, encoder: Encoder) -> Sinks:
     store = opened.job.store
     probability = open_or_create(store, "", image)
     classes = None
-    if opened.job.output.classes:
+    exclusive = len(names) > 1 and not opened.bundle.has_regions and opened.job.instances.enabled
+    if opened.job.output.classes or exclusive:  # objects of exclusive classes are told apart by them
         labels = sink_spec(opened, layout, np.dtype(encoder.classes_dtype), Kind.LABELS)
         classes = open_or_create(store, f"labels/{CLASSES}", labels)
     return Sinks(probability, classes)

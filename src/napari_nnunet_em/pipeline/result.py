@@ -109,7 +109,8 @@ def load_result(store: Path | str) -> SegmentationResult:
     document = JobFolder(store).load("result")
     if document is None:
         raise OutputError(
-            f"{store} holds no finished job; run the same napari-nnunet-em segment command again to finish it."
+            f"{store} holds no finished job; run the same napari-nnunet-em segment command again to "
+            "finish it."
         )
     objects = tuple(
         ClassResult(o["name"], o["count"], store / o["labels"], store / o["table"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +74,7 @@ def segment(
         if not folder.finished_blocks():
             remove_store(job.store)
         raise
-    objects = yield from find_objects(opened, predicted.sinks.probability, folder, cancel)
+    objects = yield from find_objects(opened, predicted, folder, cancel)
     _finish(opened, folder, predicted, objects, time.perf_counter() - started)
     yield ProgressEvent(Stage.FINISHED, 1, 1, store=job.store)
 
@@ -99,7 +99,7 @@ def run(
 
 def torch_runner(opened: OpenJob) -> TileRunner:
     """Make the PyTorch runner of a job."""
-    from napari_nnunet_em.engine.torch_runner import open_torch_runner
+    from napari_nnunet_em.engine.torch_runner import open_torch_runner  # noqa: PLC0415 - torch is slow to load
 
     return open_torch_runner(opened.bundle, opened.folds, opened.mirror_axes, opened.job.execution)
 
@@ -133,7 +133,7 @@ def _begin(opened: OpenJob) -> JobFolder:
                 "job": job.document(),
                 "notes": opened.notes(),
                 "versions": versions(),
-                "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             },
         )
     return folder

@@ -41,7 +41,7 @@ class PointwiseRunner:
 
     def __post_init__(self) -> None:
         size = int(np.prod(self.patch))
-        self._ramp = (np.arange(size, dtype=np.float32) / size).reshape(self.patch)
+        self._ramp = np.linspace(0, 1, size, dtype=np.float32).reshape(self.patch)
 
     def logits(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of tiles: (tiles, c, z, y, x) to (tiles, 2, z, y, x), float32."""

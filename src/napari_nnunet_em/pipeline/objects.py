@@ -1,0 +1,132 @@
+"""The second half of a job: from stored probabilities to labelled objects and their tables."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from napari_nnunet_em.engine.layout import Layout
+from napari_nnunet_em.geometry import Shape, as_shape
+from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, segment_instances
+from napari_nnunet_em.instances.segment import WriteLabels
+from napari_nnunet_em.io import Kind, MultiscaleSink
+from napari_nnunet_em.model import ClassInfo
+from napari_nnunet_em.pipeline.journal import JobFolder
+from napari_nnunet_em.pipeline.opening import OpenJob
+from napari_nnunet_em.pipeline.prediction import CLASSES, Events, Predicted, open_or_create, sink_spec
+from napari_nnunet_em.pipeline.result import ClassResult
+from napari_nnunet_em.progress import CancelToken
+
+_DOCUMENT = "objects"
+# cc3d holds Python's global lock; blocks of this side keep a window alive while it works.
+_LARGEST_SIDE = 1024
+
+
+def find_objects(
+    opened: OpenJob, predicted: Predicted, folder: JobFolder, cancel: CancelToken
+) -> Events[tuple[ClassResult, ...]]:
+    """Find the objects of every class, unless that was done already with the same settings.
+
+    Parameters
+    ----------
+    opened : OpenJob
+        The job.
+    predicted : Predicted
+        Its finished prediction.
+    folder : JobFolder
+        Its memory.
+    cancel : CancelToken
+        Polled between blocks.
+
+    Yields
+    ------
+    ProgressEvent
+
+    Returns
+    -------
+    tuple of ClassResult
+        One per class of the model; empty where objects are not asked for.
+    """
+    if not opened.job.instances.enabled:
+        return ()
+    settings = opened.job.instances.model_dump(mode="json")
+    document = folder.load(_DOCUMENT) or {}
+    if document.get("settings") != settings:
+        document = {"settings": settings, "counts": {}}
+        folder.discard("result")
+        folder.save(_DOCUMENT, document)
+    results = []
+    for index, info in enumerate(opened.bundle.classes):
+        name = label_name(info.name)
+        if name not in document["counts"]:
+            count = yield from _one_class(opened, predicted, (index, info), cancel)
+            document["counts"][name] = count
+            folder.save(_DOCUMENT, document)
+        store = opened.job.store
+        results.append(
+            ClassResult(
+                info.name,
+                document["counts"][name],
+                store / "labels" / name,
+                store / "tables" / f"{name}.csv",
+            )
+        )
+    return tuple(results)
+
+
+def label_name(class_name: str) -> str:
+    """Name of a class's label image: its own, without what no file system likes."""
+    name = re.sub(r"[^\w\-+ ]+", "_", class_name).strip() or "objects"
+    return f"{name}_objects" if name == CLASSES else name
+
+
+def _one_class(
+    opened: OpenJob, predicted: Predicted, which: tuple[int, ClassInfo], cancel: CancelToken
+) -> Events[int]:
+    index, info = which
+    name = label_name(info.name)
+    store = opened.job.store
+    layout = Layout(predicted.layout.chunk_shape, _block_shape(predicted.layout))
+    # Exclusive classes may not share a voxel, however low the threshold.
+    exclusive = predicted.sinks.classes if len(opened.bundle.classes) > 1 else None
+    source = ClassProbability(
+        predicted.sinks.probability.levels[0],
+        index,
+        None if exclusive is None or opened.bundle.has_regions else exclusive.levels[0],
+        info.value,
+    )
+    task = InstanceTask(
+        source,
+        opened.job.instances,
+        Placement(opened.voxel_size_nm, opened.region.start),
+        layout.block_shape,
+    )
+    table = yield from segment_instances(task, _label_writer(opened, layout, name), cancel)
+    table.to_csv(store / "tables" / f"{name}.csv")
+    return len(table)
+
+
+def _block_shape(layout: Layout) -> Shape:
+    """Blocks of the prediction, cut down by powers of two to what components are comfortable with."""
+    sides = []
+    for chunk, block in zip(layout.chunk_shape, layout.block_shape, strict=True):
+        side = block
+        while side > _LARGEST_SIDE and side % (2 * chunk) == 0:
+            side //= 2
+        sides.append(side)
+    return as_shape(sides)
+
+
+def _label_writer(opened: OpenJob, layout: Layout, name: str) -> Callable[[np.dtype[Any]], WriteLabels]:
+    def create(dtype: np.dtype[Any]) -> WriteLabels:
+        spec = sink_spec(opened, layout, dtype, Kind.LABELS)
+        store, image = opened.job.store, f"labels/{name}"
+        if MultiscaleSink.exists(store, image) and MultiscaleSink.open(store, image).spec.dtype != dtype:
+            shutil.rmtree(store / image)  # other settings gave more objects than fit into 32 bits, or fewer
+        return open_or_create(store, image, spec).write
+
+    return create
