@@ -221,19 +221,40 @@ def test_another_specification_is_refused_saying_what_differs(tmp_path: Path) ->
         MultiscaleSink.open(store, "", make_spec(shape=(6, 600, 90), origin_nm=(1, 2, 3)))
 
 
-def test_labels_have_as_many_levels_as_their_image(tmp_path: Path) -> None:
+@pytest.mark.parametrize("y", [16, 64, 512])
+def test_labels_have_as_many_levels_as_their_image_whatever_their_blocks(tmp_path: Path, y: int) -> None:
     store = tmp_path / "out.zarr"
     shape = (2, 2100, 64)
-    spec = make_spec(shape=shape, block_shape=(2, 128, 64), chunk_shape=(2, 64, 64))
-    assert len(MultiscaleSink.create(store, "", make_spec(shape=shape, block_shape=(2, 64, 32))).levels) == 2
-    assert len(spec.plan()) == 3
-    sink = MultiscaleSink.create(store, "labels/x", make_spec(**{**vars(spec), "kind": Kind.LABELS}))
-    assert len(sink.levels) == 2
-    assert len(MultiscaleSink.open(store, "labels/x").levels) == 2
-    small = make_spec(shape=shape, block_shape=(2, 16, 16), chunk_shape=(2, 16, 16), kind=Kind.LABELS)
-    with pytest.raises(SettingsError, match=r"\(2, 16, 16\) cannot have the 2 levels of their image"):
-        MultiscaleSink.create(store, "labels/y", small)
-    assert not (store / "labels" / "y").exists()
+    image = MultiscaleSink.create(store, "", make_spec(shape=shape, block_shape=(2, 64, 64)))
+    assert len(image.levels) == 3
+    blocks = {"block_shape": (2, y, 16), "chunk_shape": (2, 16, 16)}
+    spec = make_spec(shape=shape, kind=Kind.LABELS, **blocks)
+    assert len(spec.plan()) == 1
+    sink = MultiscaleSink.create(store, "labels/x", spec)
+    assert [level.factor for level in sink.plan] == [level.factor for level in image.plan]
+    data = make_data(spec)
+    again = MultiscaleSink.open(store, "labels/x", spec)
+    fill(again, data)
+    assert_holds(again, data)
+
+
+def test_labels_whose_blocks_cannot_be_halved_as_often_are_refused(tmp_path: Path) -> None:
+    store = tmp_path / "out.zarr"
+    shape = (2, 2100, 64)
+    MultiscaleSink.create(store, "", make_spec(shape=shape, block_shape=(2, 64, 64)))
+    odd = make_spec(shape=shape, block_shape=(2, 2100, 2), chunk_shape=(2, 100, 2), kind=Kind.LABELS)
+    with pytest.raises(SettingsError, match=r"\(2, 2100, 2\) voxels cannot be halved to 3 levels"):
+        MultiscaleSink.create(store, "labels/y", odd)
+    assert not (store / "labels").exists()
+
+
+def test_labels_of_another_shape_than_the_image_have_their_own_levels(tmp_path: Path) -> None:
+    store = tmp_path / "out.zarr"
+    MultiscaleSink.create(store, "", make_spec())
+    assert (
+        len(MultiscaleSink.create(store, "labels/x", make_spec(shape=(1, 64, 64), kind=Kind.LABELS)).levels)
+        == 1
+    )
 
 
 @pytest.mark.parametrize(

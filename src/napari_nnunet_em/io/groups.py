@@ -9,7 +9,7 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from napari_nnunet_em.config import OmeZarrVersion
-from napari_nnunet_em.errors import OutputError, SettingsError
+from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.io.ngff import OWN_KEY, image_attributes, labels_attributes, ome_attributes
 from napari_nnunet_em.io.pyramid import Level
 from napari_nnunet_em.io.spec import SINK_KEY, SinkSpec
@@ -67,17 +67,10 @@ def plan_beside_root(store: Path, name: str, spec: SinkSpec) -> tuple[Level, ...
     SettingsError
         If the blocks of the labels do not allow that.
     """
-    plan = spec.plan()
     root = attributes_of(store).get(OWN_KEY, {}).get(SINK_KEY) if name else None
     if root is None or tuple(root["shape"]) != spec.shape:
-        return plan
-    count = int(root["levels"])
-    if len(plan) < count:
-        raise SettingsError(
-            f"Labels written in blocks of {spec.block_shape} cannot have the {count} levels of their image: "
-            f"use blocks of {tuple(root['block_shape'])} as for the image."
-        )
-    return plan[:count]
+        return spec.plan()
+    return spec.plan(int(root["levels"]))
 
 
 def create_image(store: Path, name: str, spec: SinkSpec, plan: tuple[Level, ...]) -> list[zarr.Array[Any]]:

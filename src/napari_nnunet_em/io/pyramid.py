@@ -6,6 +6,7 @@ of each level's factor, and it is safe because no chunk of any level reaches acr
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,11 @@ class Level:
 
 
 def plan_levels(
-    shape: Shape, voxel_size_nm: Sequence[float], block_shape: Shape, chunk_shape: Shape
+    shape: Shape,
+    voxel_size_nm: Sequence[float],
+    block_shape: Shape,
+    chunk_shape: Shape,
+    count: int | None = None,
 ) -> tuple[Level, ...]:
     """Choose the levels of a pyramid that is written block by block.
 
@@ -64,6 +69,8 @@ def plan_levels(
         Voxel size of level 0.
     block_shape, chunk_shape : tuple of int, (z, y, x)
         What one writer fills at a time, and the largest chunk wanted.
+    count : int, optional
+        Number of levels, to match another image, however small their chunks become.
 
     Returns
     -------
@@ -74,15 +81,20 @@ def plan_levels(
     Raises
     ------
     SettingsError
-        Where blocks are not made of whole chunks.
+        Where blocks are not made of whole chunks, or cannot be halved often enough.
     """
     levels = []
-    for factor in _factors(shape, voxel_size_nm, block_shape):
+    for factor in _factors(shape, voxel_size_nm, block_shape, count):
         level_shape = as_shape([-(-n // f) for n, f in zip(shape, factor, strict=True)])
         axes = zip(shape, factor, level_shape, block_shape, chunk_shape, strict=True)
         chunk = as_shape([_chunk(*axis) for axis in axes])
         levels.append(Level(factor, level_shape, chunk))
         check_single_writer(levels[-1], shape, block_shape)
+    if count is not None and len(levels) != count:
+        raise SettingsError(
+            f"Blocks of {block_shape} voxels cannot be halved to {count} levels, as many as the image has: "
+            "use the blocks of the image."
+        )
     return tuple(levels)
 
 
@@ -104,21 +116,20 @@ def check_single_writer(level: Level, shape: Shape, block_shape: Shape) -> None:
             )
 
 
-def _factors(shape: Shape, voxel_size_nm: Sequence[float], block_shape: Shape) -> Iterator[Shape]:
-    z, plane = 1, 1
-    while True:
+def _factors(
+    shape: Shape, voxel_size_nm: Sequence[float], block_shape: Shape, count: int | None
+) -> Iterator[Shape]:
+    """Factors of the levels: as many as wanted if the blocks allow it, else while they make sense."""
+    z, plane, smallest = 1, 1, MIN_BLOCK if count is None else 1
+    for index in itertools.count(1):
         yield z, plane, plane
-        done = all(-(-n // plane) <= TOP_PLANE for n in shape[1:])
+        done = all(-(-n // plane) <= TOP_PLANE for n in shape[1:]) if count is None else index == count
         plane *= 2
-        fits = [_halvable(n, b, plane, MIN_BLOCK) for n, b in zip(shape[1:], block_shape[1:], strict=True)]
-        if done or not all(fits):
+        sides = zip(shape[1:], block_shape[1:], strict=True)
+        if done or not all(_halvable(n, b, plane, smallest) for n, b in sides):
             return
-        z_nm, plane_nm = voxel_size_nm[0] * z * 2, max(voxel_size_nm[1:]) * plane
-        if (
-            -(-shape[0] // z) > 1
-            and z_nm <= plane_nm * _ROUGHLY
-            and _halvable(shape[0], block_shape[0], z * 2, 1)
-        ):
+        coarser = voxel_size_nm[0] * z * 2 > max(voxel_size_nm[1:]) * plane * _ROUGHLY
+        if -(-shape[0] // z) > 1 and not coarser and _halvable(shape[0], block_shape[0], z * 2, 1):
             z *= 2
 
 

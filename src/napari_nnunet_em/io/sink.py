@@ -48,7 +48,7 @@ class MultiscaleSink:
         self.name = name
         self.spec = spec
         self.levels = levels
-        self.plan = spec.plan()[: len(levels)]
+        self.plan = spec.plan(len(levels))
 
     @classmethod
     def create(cls, store: Path, name: str, spec: SinkSpec) -> MultiscaleSink:
@@ -71,7 +71,7 @@ class MultiscaleSink:
         OutputError
             If the folder cannot be written, is not ours, or holds this image already.
         SettingsError
-            If the name is impossible, or the blocks are too small for the levels of the root image.
+            If the name is impossible, or the blocks cannot be halved to the levels of the root image.
         """
         store = Path(store)
         _check_name(name, spec.kind)
@@ -123,7 +123,7 @@ class MultiscaleSink:
             )
         try:
             stored = SinkSpec.from_document(attributes[OWN_KEY])
-            plan = stored.plan()[: int(attributes[OWN_KEY][SINK_KEY]["levels"])]
+            plan = stored.plan(int(attributes[OWN_KEY][SINK_KEY]["levels"]))
             levels = [groups.open_level(path / str(k), stored, level) for k, level in enumerate(plan)]
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as exc:
             raise OutputError(

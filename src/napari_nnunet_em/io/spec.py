@@ -94,9 +94,15 @@ class SinkSpec:
         """Axes of the stored arrays: ``zyx`` or ``czyx``."""
         return "czyx" if self.channels else "zyx"
 
-    def plan(self) -> tuple[Level, ...]:
-        """The resolution levels, level 0 first."""
-        return plan_levels(self.shape, self.voxel_size_nm, self.block_shape, self.chunk_shape)
+    def plan(self, count: int | None = None) -> tuple[Level, ...]:
+        """The resolution levels, level 0 first: as many as make sense, or `count`.
+
+        Raises
+        ------
+        SettingsError
+            If the blocks cannot be halved that often.
+        """
+        return plan_levels(self.shape, self.voxel_size_nm, self.block_shape, self.chunk_shape, count)
 
     def layout(self) -> dict[str, Any]:
         """What must be equal for one writer to continue the work of another, as plain JSON values."""
