@@ -82,6 +82,19 @@ def test_data_types_that_are_no_grey_values(data: np.ndarray, what: str) -> None
             open_volume(da.from_array(data, chunks=-1))
 
 
+def test_data_types_of_other_libraries() -> None:
+    class Tensor:
+        shape, dtype = (2, 3, 4), "torch.bfloat16"
+
+        def __getitem__(self, key: Any) -> Any:
+            raise NotImplementedError
+
+    with pytest.raises(
+        InputError, match=r"memory holds values of type torch\.bfloat16, which cannot be segmented"
+    ):
+        open_volume(Tensor())
+
+
 def test_complex_and_object_arrays_in_files(tmp_path: Path) -> None:
     zarr.create_array(tmp_path / "c.zarr", data=DATA.astype("complex64"))
     with pytest.raises(InputError, match=r"c\.zarr holds complex numbers of type complex64"):

@@ -88,7 +88,7 @@ def test_the_caller_may_leave_out_axes_of_length_one() -> None:
 @pytest.mark.parametrize(
     ("shape", "named", "given", "message"),
     [
-        ((9, 5, 6), "tyx", None, r"^x holds 9 time points .*say axes='zyx'\.$"),
+        ((9, 5, 6), "tyx", None, r"^x holds 9 time points .*open it with axes='zyx'\.$"),
         (
             (9, 4, 5, 6),
             "tzyx",

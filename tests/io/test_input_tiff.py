@@ -128,7 +128,7 @@ def test_pages_without_names_are_slices(tmp_path: Path) -> None:
 
 def test_time_points_are_refused_unless_called_slices(tmp_path: Path) -> None:
     write(tmp_path / "a.tif", metadata={"axes": "TYX"})
-    with pytest.raises(InputError, match=r"a\.tif holds 6 time points \(axes tyx.*say axes='zyx'"):
+    with pytest.raises(InputError, match=r"a\.tif holds 6 time points \(axes tyx.*open it with axes='zyx'"):
         open_volume(tmp_path / "a.tif")
     np.testing.assert_array_equal(open_volume(tmp_path / "a.tif", axes="zyx").read(WHOLE)[0], DATA)
 
@@ -187,6 +187,29 @@ def test_ome_of_several_images_takes_the_sizes_of_the_largest(tmp_path: Path) ->
             writer.write(data, metadata={"axes": "ZYX", **keys}, photometric="minisblack")
     volume = open_volume(tmp_path / "a.ome.tif")
     assert (volume.shape, volume.voxel_size_nm) == (DATA.shape, (9, 9, 9))
+
+
+def test_ome_in_several_files(tmp_path: Path) -> None:
+    planes = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1">'
+        f'<UUID FileName="{z}.ome.tif">urn:uuid:{z}</UUID></TiffData>'
+        for z in range(3)
+    )
+    schema = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+    pixels = (
+        'ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="48" SizeY="40" '
+        'SizeZ="3" SizeC="1" SizeT="1"'
+    )
+    for z in range(3):
+        xml = (
+            f'<?xml version="1.0"?><OME xmlns="{schema}" UUID="urn:uuid:{z}"><Image ID="Image:0">'
+            f'<Pixels {pixels}><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}'
+            "</Pixels></Image></OME>"
+        )
+        write(tmp_path / f"{z}.ome.tif", DATA[z], description=xml, metadata=None)
+    volume = open_volume(tmp_path / "0.ome.tif")
+    assert volume.shape == (3, 40, 48)
+    np.testing.assert_array_equal(volume.read(Box.whole(volume.shape))[0], DATA[:3])
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,37 @@ def test_dimension_names_and_own_attributes(tmp_path: Path) -> None:
     assert (overridden.shape, overridden.voxel_size_nm) == (DATA.T.shape, (6, 7, 30))
 
 
+def test_an_open_array_on_disk_knows_its_image(image: Path) -> None:
+    node = zarr.open_group(image, mode="r")[_multiscale(image)["datasets"][0]["path"]]
+    volume = open_volume(node)
+    assert volume.voxel_size_nm == (40, 8, 8)
+    assert volume.origin == str(image / node.path)
+    assert open_volume(zarr.array(DATA)).origin == "the Zarr array"
+
+
+def test_an_array_beside_the_levels_of_an_image(image: Path) -> None:
+    fmt = 3 if (image / "zarr.json").exists() else 2
+    zarr.create_array(image / "mask", data=DATA, zarr_format=fmt)
+    volume = open_volume(image / "mask")
+    assert (volume.axes, volume.voxel_size_nm) == ("zyx", None)
+
+
+def test_an_array_in_a_damaged_group(tmp_path: Path) -> None:
+    zarr.open_group(tmp_path / "g.zarr", mode="w").create_array("raw", data=DATA)
+    (tmp_path / "g.zarr" / "zarr.json").write_text("{")
+    assert open_volume(tmp_path / "g.zarr" / "raw").shape == DATA.shape
+
+
+def test_a_list_of_images_without_labels(tmp_path: Path) -> None:
+    for name in "ab":
+        group = zarr.open_group(tmp_path / "g.zarr" / name, mode="w")
+        write_multiscale([DATA], group, axes=AXES, fmt=FormatV05(), scale=SCALE)
+    with pytest.raises(
+        InputError, match=r"g\.zarr holds 2 arrays .*: a \(OME-Zarr image\), b \(OME-Zarr image\);"
+    ):
+        open_volume(tmp_path / "g.zarr")
+
+
 def test_nothing_inside(tmp_path: Path) -> None:
     (tmp_path / "empty.zarr").mkdir()
     with pytest.raises(InputError, match="holds no image or volume: it has no array with two or more axes"):

@@ -61,6 +61,12 @@ def test_with_voxel_size_keeps_all_else() -> None:
     assert sized.with_voxel_size(None, "unknown").voxel_size_nm is None
 
 
+def test_a_volume_without_a_pyramid_is_its_own_level() -> None:
+    volume = Volume(DATA, "zyx")
+    assert volume.levels == (DATA,)
+    assert (volume.origin, volume.voxel_size_nm, volume.voxel_size_source) == ("memory", None, "unknown")
+
+
 @pytest.mark.parametrize("axes", ["zy", "xyz", "tzyx", "yx"])
 def test_axes_must_fit_the_array(axes: str) -> None:
     with pytest.raises(ValueError, match="do not fit an array of shape"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import zarr
-import zarr.errors
+from zarr.storage import LocalStore
 
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.io.attributes import attribute_axes, attribute_voxel_size, axis_letters
@@ -55,8 +55,9 @@ def find_zarr_array(array: zarr.Array[Any], path: Path | None = None) -> Finding
     array : zarr.Array
         The open array.
     path : pathlib.Path, optional
-        Its folder; without it only the array's own attributes are read.
+        Its folder, for an array on disk; without it only the array's own attributes are read.
     """
+    path = path or _folder_of(array)
     attributes = dict(array.attrs)
     names = getattr(array.metadata, "dimension_names", None)
     axes = axis_letters(names, array.ndim) if names else None
@@ -69,6 +70,11 @@ def find_zarr_array(array: zarr.Array[Any], path: Path | None = None) -> Finding
         voxel_size = level_size or voxel_size or attribute_voxel_size(chain, "Zarr")
     origin = str(path) if path is not None else "the Zarr array"
     return Finding(array, origin, axes, voxel_size=voxel_size)
+
+
+def _folder_of(array: zarr.Array[Any]) -> Path | None:
+    store = array.store
+    return store.root / array.path if isinstance(store, LocalStore) else None
 
 
 def _open_node(path: Path) -> zarr.Array[Any] | zarr.Group | None:

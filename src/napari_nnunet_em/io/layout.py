@@ -125,7 +125,7 @@ def _layout_named(shape: Sequence[int], named: str, origin: str) -> Layout:
     if surplus or not {"y", "x"} <= set(letters):
         raise InputError(
             f"{origin} has axes {named} and shape {tuple(shape)}, which do not fit c, z, y, x: "
-            "save one part of it and open that, or say what each axis is (axes='zyx', for example)."
+            "save one part of it and open that, or say what each axis is, for example axes='zyx'."
         )
     return Layout(tuple(letters))
 
@@ -145,7 +145,7 @@ def _refuse_time_series(shape: Sequence[int], named: str, origin: str) -> None:
         hint = (
             ""
             if "z" in named or not set(slices) <= set(CANONICAL)
-            else (f", or, if these are slices of a stack, say axes='{slices}'")
+            else (f", or, if these are slices of a stack, open it with axes='{slices}'")
         )
         raise InputError(
             f"{origin} holds {times} time points (axes {named}, shape {tuple(shape)}), and one volume is "
