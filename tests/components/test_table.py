@@ -170,3 +170,13 @@ def test_a_volume_that_changes_between_the_passes_is_refused(find):
     mask[:] = False
     with pytest.raises(InputError, match="changed while it was worked on"):
         components.labels(Box.whole(SHAPE))
+
+
+def test_a_table_without_components_labels_nothing(find):
+    mask = random_mask(9)
+    table = find(mask, (3, 4, 5)).table
+    nothing = table.select(np.zeros(table.count, dtype=bool))
+    for block in nothing.layout.blocks():
+        labels = nothing.relabel(block, mask[block.write.slices])
+        assert labels.shape == block.write.shape
+        assert not labels.any()
