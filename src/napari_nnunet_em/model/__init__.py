@@ -7,6 +7,7 @@ from napari_nnunet_em.model.bundle import ModelBundle
 from napari_nnunet_em.model.cards import list_models
 from napari_nnunet_em.model.describe import describe
 from napari_nnunet_em.model.facts import PlansFacts
+from napari_nnunet_em.model.locate import find_models
 from napari_nnunet_em.model.networks import LoadedNetworks, load_networks
 from napari_nnunet_em.model.values import (
     ClassInfo,
@@ -26,6 +27,7 @@ __all__ = [
     "PlansFacts",
     "ResamplingPlan",
     "describe",
+    "find_models",
     "list_models",
     "load_networks",
 ]

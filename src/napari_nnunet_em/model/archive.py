@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -15,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import platformdirs
 
 from napari_nnunet_em.errors import ModelError
-from napari_nnunet_em.model.checkpoint import update_hash
+from napari_nnunet_em.model.checkpoint import hash_file
 
 CACHE_VARIABLE = "NNUNET_EM_CACHE"
 _MAX_MEMBERS = 100_000
@@ -54,9 +53,7 @@ def unpack(path: Path) -> Path:
     ModelError
         Where the zip is broken or unsafe, holds no model, or the cache cannot be written.
     """
-    digest = hashlib.sha256()
-    update_hash(digest, path)
-    target = cache_dir() / "models" / digest.hexdigest()[:32]
+    target = cache_dir() / "models" / hash_file(path)[:32]
     try:
         with zipfile.ZipFile(path) as archive:
             members = _checked_members(path, archive)
@@ -84,8 +81,8 @@ def _checked_members(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipIn
         raise ModelError(f"The zip {path} holds the same file twice, which no model does; it is refused.")
     if not any(name.endswith(".pth") for name in names):
         raise ModelError(
-            f"The zip {path} holds no fold_*/checkpoint_*.pth, so it is no exported nnU-Net v2 model: "
-            "use a zip from nnUNetv2_export_model_to_zip."
+            f"The zip {path} holds no fold_*/checkpoint_*.pth, so it is no exported nnU-Net v2 model, "
+            "or it is cut off: use a complete zip from nnUNetv2_export_model_to_zip."
         )
     _require_sane_size(path, wanted)
     return wanted

@@ -12,7 +12,7 @@ from pathlib import Path
 from napari_nnunet_em.config import SpacingUnit
 from napari_nnunet_em.errors import ModelError
 from napari_nnunet_em.model.cards import bundled_names, find_bundled, read_card, read_licence
-from napari_nnunet_em.model.checkpoint import read_info, update_hash
+from napari_nnunet_em.model.checkpoint import hash_file, read_info
 from napari_nnunet_em.model.facts import PlansFacts, read_facts
 from napari_nnunet_em.model.locate import locate
 from napari_nnunet_em.model.managers import read_json
@@ -182,9 +182,7 @@ class ModelBundle(PlansFacts):
             content = read_json(self.root / name)
             digest.update(json.dumps(content, sort_keys=True, separators=(",", ":")).encode() + b"\0")
         for fold in self.resolve_folds(folds):
-            path = self.checkpoint_of(fold)
-            digest.update(f"fold {fold} {path.stat().st_size}\0".encode())
-            update_hash(digest, path)
+            digest.update(f"fold {fold} {hash_file(self.checkpoint_of(fold))}\0".encode())
         return digest.hexdigest()
 
 

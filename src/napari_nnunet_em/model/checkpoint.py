@@ -40,7 +40,6 @@ _BROKEN = (
     ImportError,
     AssertionError,
 )
-_HASH_CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -124,12 +123,11 @@ def _strip(name: str, expected: set[str]) -> str:
     return short
 
 
-def update_hash(digest: hashlib._Hash, path: Path) -> None:
-    """Feed a file's bytes to a hash, a piece at a time."""
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits; raises `ModelError` where it cannot be read."""
     try:
         with path.open("rb") as stream:
-            while piece := stream.read(_HASH_CHUNK_BYTES):
-                digest.update(piece)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error}): check the file and its permissions.") from error
 
@@ -140,7 +138,7 @@ def _load(path: Path, device: str, trust: bool) -> dict[str, Any]:
     try:
         # Only torch's zip format can be mapped; files older than torch 1.6 are read whole.
         mapped = zipfile.is_zipfile(path)
-        with _LOAD_LOCK, torch.serialization.safe_globals(_allow_list()):
+        with _LOAD_LOCK, torch.serialization.safe_globals(_additions()):
             content = torch.load(path, map_location=device, mmap=mapped or None, weights_only=not trust)
     except _BROKEN as error:
         raise _refusal(path, error) from error
@@ -169,6 +167,14 @@ def _allow_list() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
         np.dtypes.Float32DType,
         np.dtypes.Int64DType,
     ]
+
+
+def _additions() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
+    """The allow-list without what the process allows already, which torch would drop afterwards."""
+    import torch  # noqa: PLC0415 - slow import
+
+    known = torch.serialization.get_safe_globals()
+    return [entry for entry in _allow_list() if entry not in known]
 
 
 def _refusal(path: Path, error: Exception) -> ModelError:

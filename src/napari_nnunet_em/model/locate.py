@@ -62,13 +62,11 @@ def locate(path: Path, configuration: str | None, checkpoint: str, *, trust: boo
         Where there is no model, or several and `configuration` does not single one out.
     """
     require_plain_name(checkpoint, "checkpoint")
-    if path.is_file():
-        if path.suffix.lower() in _CHECKPOINT_SUFFIXES:
-            return _locate_checkpoint(path, configuration, trust)
-        path = path.parent if path.name in ("plans.json", "dataset.json") else _unpacked(path)
-    elif _FOLD.fullmatch(path.name) and (path / checkpoint).is_file():
+    if _is_checkpoint(path):
+        return _locate_checkpoint(path, configuration, trust)
+    if _FOLD.fullmatch(path.name) and (path / checkpoint).is_file():
         return _locate_checkpoint(path / checkpoint, configuration, trust)
-    available = tuple(_describe(root, checkpoint, trust) for root in _model_folders(path))
+    available = tuple(_describe(root, checkpoint, trust) for root in _model_folders(_folder(path)))
     chosen = _choose(path, available, configuration)
     files = dict(_checkpoints(chosen.root, checkpoint))
     if not files:
@@ -76,7 +74,36 @@ def locate(path: Path, configuration: str | None, checkpoint: str, *, trust: boo
     return Location(chosen.root, tuple(files), tuple(files.values()), available)
 
 
-def _unpacked(path: Path) -> Path:
+def find_models(path: Path, *, trust: bool = False) -> tuple[ModelChoice, ...]:
+    """Find every model that a path holds, to choose one from.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        As in `locate`; a single checkpoint gives nothing, as there is nothing to choose.
+    trust : bool
+        Whether checkpoints may run code.
+
+    Raises
+    ------
+    ModelError
+        Where there is no model, or the zip is unsafe.
+    """
+    if _is_checkpoint(path):
+        return ()
+    return tuple(_describe(root, "checkpoint_final.pth", trust) for root in _model_folders(_folder(path)))
+
+
+def _is_checkpoint(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in _CHECKPOINT_SUFFIXES
+
+
+def _folder(path: Path) -> Path:
+    """The folder that a folder, a model's JSON file or a zip stands for."""
+    if not path.is_file():
+        return path
+    if path.name in ("plans.json", "dataset.json"):
+        return path.parent
     if not zipfile.is_zipfile(path):
         raise ModelError(
             f"{path} is no model: give a trained-model folder, a checkpoint_*.pth beside or below its "
@@ -112,12 +139,8 @@ def _model_folders(path: Path) -> list[Path]:
 
 
 def _search(path: Path, depth: int) -> Iterator[Path]:
-    # Folders of ensembles hold a plans.json too, but no folds.
-    try:
-        folders = sorted(p for p in path.iterdir() if p.is_dir())
-    except PermissionError:
-        return
-    for folder in folders:
+    for folder in _subfolders(path):
+        # Folders of ensembles hold a plans.json too, but no folds.
         if _has_folds(folder):
             yield folder
         elif depth > 1:
@@ -125,10 +148,14 @@ def _search(path: Path, depth: int) -> Iterator[Path]:
 
 
 def _has_folds(path: Path) -> bool:
+    return any(_FOLD.fullmatch(folder.name) for folder in _subfolders(path))
+
+
+def _subfolders(path: Path) -> list[Path]:
     try:
-        return any(_FOLD.fullmatch(p.name) and p.is_dir() for p in path.iterdir())
-    except PermissionError:
-        return False
+        return sorted(p for p in path.iterdir() if p.is_dir())
+    except PermissionError:  # A folder of somebody else between ours holds nothing that we could open.
+        return []
 
 
 def _describe(root: Path, checkpoint: str, trust: bool, configuration: str = "") -> ModelChoice:
@@ -141,12 +168,11 @@ def _describe(root: Path, checkpoint: str, trust: bool, configuration: str = "")
 
 def _peek(root: Path, checkpoint: str, trust: bool) -> str:
     """Configuration of a folder whose name does not say it; empty where its checkpoint does not either."""
-    for _, path in _checkpoints(root, checkpoint):
-        try:
-            return read_info(path, trust=trust).configuration
-        except ModelError:
-            return ""
-    return ""
+    found = _checkpoints(root, checkpoint)
+    try:
+        return read_info(found[0][1], trust=trust).configuration if found else ""
+    except ModelError:
+        return ""
 
 
 def _checkpoints(root: Path, checkpoint: str) -> list[tuple[str, Path]]:

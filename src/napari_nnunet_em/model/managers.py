@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -108,6 +111,7 @@ def open_managers(root: Path, configuration: str) -> Managers:
 def _open_managers(
     root: Path, plans: dict[str, Any], dataset: dict[str, Any], configuration: str
 ) -> Managers:
+    _import_paths_quietly()
     from nnunetv2.utilities.label_handling.label_handling import LabelManager  # noqa: PLC0415 - slow import
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager  # noqa: PLC0415 - slow import
 
@@ -128,6 +132,13 @@ def _open_managers(
             "nnunetv2 does not have: install the nnunetv2 with which the model was trained."
         )
     return Managers(manager, chosen, manager.get_label_manager(dataset), dataset)
+
+
+def _import_paths_quietly() -> None:
+    """Import nnU-Net's paths, which before 2.8 prints that training folders are not set; we need none."""
+    if "nnunetv2.paths" not in sys.modules:
+        with redirect_stdout(io.StringIO()):
+            importlib.import_module("nnunetv2.paths")
 
 
 @contextmanager

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
 import inspect
 import io
 import logging
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nnunet_em.errors import ModelError
@@ -87,18 +90,34 @@ def _find_trainer(name: str) -> tuple[type[Any], str | None]:
     # The search imports every trainer, and with one of them timm, which warns about its own use of torch.
     with ignoring(r"`torch\.jit\.\w+` is deprecated", FutureWarning), _external_trainers_logged():
         from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: PLC0415 - slow import
-        from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name  # noqa: PLC0415
 
         if name == nnUNetTrainer.__name__:
             return nnUNetTrainer, None
         try:
-            return recursive_find_trainer_class_by_name(name), None
+            found = _search_trainer(name)
         except (RuntimeError, AssertionError, TypeError, ImportError) as error:
             _LOG.info("nnU-Net did not find the trainer %s: %s", name, error)
+            found = None
+    if found is not None:
+        return found, None
     return nnUNetTrainer, (
         f"The trainer {name!r} that made this model is not installed; "
         "the network was built as nnUNetTrainer builds it from the plans, and the weights fit it."
     )
+
+
+def _search_trainer(name: str) -> type[Any] | None:
+    if importlib.util.find_spec("nnunetv2.utilities.find_objects"):  # from nnU-Net 2.8
+        module = importlib.import_module("nnunetv2.utilities.find_objects")
+        newest: type[Any] = module.recursive_find_trainer_class_by_name(name)
+        return newest
+    import nnunetv2  # noqa: PLC0415 - slow import
+    from nnunetv2.utilities.find_class_by_name import recursive_find_python_class  # noqa: PLC0415
+
+    package = "nnunetv2.training.nnUNetTrainer"
+    folder = Path(nnunetv2.__path__[0]) / "training" / "nnUNetTrainer"
+    found: type[Any] | None = recursive_find_python_class(str(folder), name, package)
+    return found
 
 
 @contextlib.contextmanager
@@ -120,7 +139,7 @@ def _build(bundle: ModelBundle, managers: Managers, trainer: type[Any]) -> nn.Mo
     arguments: tuple[Any, ...]
     if "dataset_json" in parameters:  # nnU-Net up to 2.3
         arguments = (managers.plans, managers.dataset, chosen, channels)
-    elif "plans_manager" in parameters:  # from 2.8
+    elif "plans_manager" in parameters:  # from 2.7
         arguments = (managers.plans, chosen, channels, outputs)
     else:
         arguments = (
