@@ -93,10 +93,14 @@ class BarDisplay:
         self._progress.stop()
         self._console.print()
 
+    def say(self, text: str) -> None:
+        """Write a line above the bars."""
+        self._console.print(Text(text))
+
     def show(self, event: ProgressEvent) -> None:
         """Move the bar of the event's stage, and write its message above."""
         if event.message:
-            self._console.print(Text(event.message))
+            self.say(event.message)
         if event.stage != self._stage:
             self._finish()
             self._begin(event.stage)

@@ -39,6 +39,10 @@ class Display(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
+    def say(self, text: str) -> None:
+        """Show a line of text."""
+        ...
+
     def show(self, event: ProgressEvent) -> None:
         """Show one event."""
         ...
@@ -97,24 +101,25 @@ class PlainDisplay(_Plain):
         self._stage: Stage | None = None
         self._due = 0.0
 
+    def say(self, text: str) -> None:
+        """Write the line."""
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
     def show(self, event: ProgressEvent) -> None:
         """Write the event's message, and how far the stage is when a line is due."""
         if event.message:
-            self._write(event.message)
-        if not event.total:
+            self.say(event.message)
+        if not event.done or event.stage is Stage.FINISHED:
             return
         now = self._clock()
         if event.stage != self._stage or now >= self._due or event.done == event.total:
             self._stage, self._due = event.stage, now + self._every
-            self._write(progress_line(event))
+            self.say(progress_line(event))
 
     def stopping(self) -> None:
         """Say that the job will stop, past the buffer that the interrupted code may be writing to."""
         os.write(2, f"{STOPPING}\n".encode())
-
-    def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
 
 
 def progress_line(event: ProgressEvent) -> str:
@@ -132,6 +137,10 @@ class JsonDisplay(_Plain):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+
+    def say(self, text: str) -> None:
+        """Write the line as an object of its own."""
+        write_json(self._stream, {"event": "message", "message": text})
 
     def show(self, event: ProgressEvent) -> None:
         """Write the event."""

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+_READ_BY_PLUGIN = (".zarr", ".h5", ".hdf5")
+
 
 def write_facts(stream: TextIO, facts: Iterable[tuple[str, str]], indent: str = "") -> None:
     """Write ``name  value`` lines with the values aligned; further lines of a value go below its first.
@@ -52,16 +54,20 @@ def command_line(words: Sequence[str]) -> str:
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
-def napari_command(store: Path) -> tuple[str, ...]:
-    """The command that opens a result in napari.
+def napari_command(store: Path, source: str) -> tuple[str, ...]:
+    """The command that opens a result in napari, over its input where the plugin can read that.
 
-    Inside a virtual environment that is not activated, a bare ``napari`` would not be found, so the
-    program beside this Python is named by its path unless the shell finds that very one.
+    In a virtual environment that is not active, a bare ``napari`` would not be found, so the program
+    beside this Python is named by its path unless the shell finds that very one.
     """
     beside = shutil.which("napari", path=str(Path(sys.executable).parent))
     found = shutil.which("napari")
-    program = "napari" if beside is None or found == beside else _shortened(Path(beside))
-    return program, "--plugin", "napari-nnunet-em", str(store)
+    if beside is None:
+        program = [sys.executable, "-m", "napari"]
+    else:
+        program = ["napari" if found == beside else _shortened(Path(beside))]
+    readable = Path(source).suffix.lower() in _READ_BY_PLUGIN and Path(source).exists()
+    return (*program, "--plugin", "napari-nnunet-em", *([source] if readable else []), str(store))
 
 
 def _shortened(path: Path) -> str:

@@ -52,7 +52,11 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         write_facts(sys.stdout, facts)
         if kind is Kind.RESULT and document["finished"]:
-            write_command(sys.stdout, "Open it in napari:", napari_command(Path(arguments.path)))
+            write_command(
+                sys.stdout,
+                "Open it in napari:",
+                napari_command(document["store"], document["job"]["input"]["path"]),
+            )
 
 
 def what_is(source: str) -> Kind:

@@ -7,17 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_nnunet_em.cli.facts import napari_command
 from napari_nnunet_em.cli.quantities import count, duration, extent, memory, rate
 
 if TYPE_CHECKING:
     from napari_nnunet_em.pipeline import SegmentationResult
-
-
-def result_document(result: SegmentationResult) -> dict[str, Any]:
-    """A result as plain values for machines; paths of labels and tables are relative to the store."""
-    command = napari_command(result.store)
-    return {"store": result.store, **result.document(), "open_command": command}
 
 
 def result_facts(result: SegmentationResult) -> list[tuple[str, str]]:
@@ -30,7 +23,7 @@ def result_facts(result: SegmentationResult) -> list[tuple[str, str]]:
         ("Voxel size", f"{extent(result.voxel_size_nm)} nm (z, y, x; {result.voxel_size_source})"),
         ("Speed", rate(result.voxels_per_second) if result.voxels_per_second else ""),
         ("Time", duration(result.seconds)),
-        ("Network on", result.runner),
+        ("Network", result.runner),
         ("Peak memory", memory(result.peak_memory_bytes)),
         ("Output", str(result.store)),
     ]
@@ -86,7 +79,8 @@ def store_facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     if document["finished"]:
         from napari_nnunet_em.pipeline import load_result  # noqa: PLC0415
 
-        facts += [fact for fact in result_facts(load_result(document["store"])) if fact[0] != "Output"]
+        said = ("Output", "Voxel size")  # above, and among the notes
+        facts += [fact for fact in result_facts(load_result(document["store"])) if fact[0] not in said]
     return facts
 
 

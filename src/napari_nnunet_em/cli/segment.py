@@ -12,7 +12,7 @@ from napari_nnunet_em.cli.facts import napari_command, write_command, write_fact
 from napari_nnunet_em.cli.interrupts import stop_on_signals
 from napari_nnunet_em.cli.jobfile import build_job, write_job
 from napari_nnunet_em.cli.options import add_options, given_options
-from napari_nnunet_em.cli.result_facts import result_document, result_facts
+from napari_nnunet_em.cli.result_facts import result_facts
 from napari_nnunet_em.config import Job
 from napari_nnunet_em.progress import CancelToken
 
@@ -47,11 +47,14 @@ def run(arguments: argparse.Namespace) -> None:
         sys.stdout.write(write_job(job))
         return
     result = _run_job(job, arguments.json)
+    command = napari_command(result.store, job.input.path)
     if arguments.json:
-        write_json(sys.stdout, {"event": "result", **result_document(result)})
+        # Paths of labels and tables are relative to the store.
+        document = {"event": "result", "store": result.store, **result.document(), "open_command": command}
+        write_json(sys.stdout, document)
     else:
         write_facts(sys.stdout, result_facts(result))
-        write_command(sys.stdout, "Open it in napari:", napari_command(result.store))
+        write_command(sys.stdout, "Open it in napari:", command)
 
 
 def _run_job(job: Job, machine: bool) -> SegmentationResult:
