@@ -93,6 +93,8 @@ def test_bundled_models_equal_stock(stock: Stock, name: str) -> None:
     assert_equals_stock(network, stock(bundle.root, "all"), (1, *shape))
 
 
+# Stock searches the moved class among all architectures, and timm, which one of them imports, warns.
+@pytest.mark.filterwarnings(r"ignore:`torch\.jit\.interface` is deprecated:FutureWarning")
 @pytest.mark.parametrize("architecture", ["PlainConvUNet", "ResidualEncoderUNet"])
 def test_old_plans_equal_stock(tiny, stock: Stock, architecture: str, capsys) -> None:
     folder = tiny(old_plans=True, architecture=architecture)
