@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shlex
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,13 +50,6 @@ class DemoReport:
     def open_command(self) -> tuple[str, ...]:
         """Program and arguments that open sample and result in napari."""
         return (*_napari(), str(self.sample), str(self.segmentation), "--plugin", "napari-nnunet-em")
-
-    @property
-    def open_command_line(self) -> str:
-        """`open_command` as it is typed into this machine's shell."""
-        if os.name == "nt":
-            return subprocess.list2cmdline(self.open_command)
-        return shlex.join(self.open_command)
 
     def document(self) -> dict[str, Any]:
         """Everything as plain JSON values."""

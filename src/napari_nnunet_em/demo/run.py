@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from napari_nnunet_em.config import InputSettings, InstanceSettings, Job, ModelSettings, OutputSettings
 from napari_nnunet_em.demo.picture import overlay_picture
 from napari_nnunet_em.demo.report import DemoReport
 from napari_nnunet_em.demo.sample import DemoSample
+from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.evaluation import evaluate_instances
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
@@ -29,7 +30,6 @@ def run_demo(
     progress: Callable[[ProgressEvent], None] | None = None,
     cancel: CancelToken | None = None,
     sample: DemoSample | None = None,
-    open_viewer: bool = False,
 ) -> DemoReport:
     """Make a sample volume, segment it, compare with the truth, and draw both.
 
@@ -49,8 +49,6 @@ def run_demo(
         Lets another thread, or a signal, stop the segmentation.
     sample : DemoSample, optional
         Another volume or model than the default ones.
-    open_viewer : bool
-        Open sample and result in napari at the end, in a process of its own, and wait until it is closed.
 
     Returns
     -------
@@ -81,8 +79,8 @@ def run_demo(
     found = read_labels(result)
     scores = evaluate_instances(found, truth)
     overlay = output / "overlay.png"
-    overlay_picture(raw, truth, found, scores, sample.voxel_size_nm).save(overlay)
-    made = DemoReport(
+    _save(overlay_picture(raw, truth, found, scores, sample.voxel_size_nm), overlay)
+    return DemoReport(
         sample=store,
         segmentation=job.store,
         overlay=overlay,
@@ -96,10 +94,6 @@ def run_demo(
         peak_memory_bytes=result.peak_memory_bytes,
         seconds=time.perf_counter() - started,
     )
-    if open_viewer:
-        report("Opening napari")
-        subprocess.run(made.open_command, check=False)  # noqa: S603  # our own arguments, no shell
-    return made
 
 
 def demo_job(sample: DemoSample, output: Path) -> Job:
@@ -118,3 +112,13 @@ def read_labels(result: SegmentationResult) -> npt.NDArray[np.integer[Any]]:
     volume = open_volume(result.objects[0].labels)
     labels: npt.NDArray[np.integer[Any]] = volume.read(Box.whole(volume.shape))[0]
     return labels
+
+
+def _save(picture: Image.Image, file: Path) -> None:
+    try:
+        picture.save(file)
+    except OSError as error:
+        raise OutputError(
+            f"The picture {file} cannot be written ({error.strerror or error}): free space or check the "
+            "permissions, then run the demo again; the segmentation is kept."
+        ) from error
