@@ -149,6 +149,14 @@ def test_a_bug_is_called_one_and_debug_shows_its_traceback(
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
+def test_memory_that_ran_out_is_no_bug(
+    failing: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(MemoryError())
+    assert main(["models"]) == 1
+    assert capsys.readouterr().err.startswith("napari-nnunet-em: Memory ran out; finished blocks are kept:")
+
+
 def test_debug_shows_the_traceback_of_any_error(
     failing: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,6 +41,7 @@ def test_a_volume_is_described(volume: Path, capsys: pytest.CaptureFixture[str])
     assert found["kind"] == "volume"
     assert found["shape"] == [6, 40, 48]
     assert found["voxel_size_nm"] is None
+    assert document(["info", str(volume), "--axes", "xyz"], capsys)["shape"] == [48, 40, 6]
 
 
 def test_a_model_is_described_by_folder_name_and_file(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn, Protocol, cast
 
 from napari_nnunet_em import __version__
-from napari_nnunet_em.errors import NnunetEmError, SettingsError
+from napari_nnunet_em.errors import Cancelled, NnunetEmError, SettingsError
 
 PROGRAM = "napari-nnunet-em"
 COMMANDS = {
@@ -69,21 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # here, where a closed pipe is understood, and not at exit
     except SystemExit as done:  # argparse leaves this way after --help and --version
         return int(done.code or 0)
-    except KeyboardInterrupt:
-        return _report(words, "Stopped at once; finished blocks are kept.", "KeyboardInterrupt", 130)
     except BrokenPipeError:
         # The reader of our output has gone. What is still buffered must not raise again at exit.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except NnunetEmError as error:
-        return _report(words, str(error), type(error).__name__, error.exit_code)
-    except Exception as error:  # noqa: BLE001  # the outermost door: a bug must not end in a traceback
-        sentence = (
-            f"Unexpected {type(error).__name__}: {error}. This is a bug in {PROGRAM}; "
-            "please report it with the traceback, which --debug shows."
-        )
-        return _report(words, sentence, type(error).__name__, 1)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the outermost door
+        return _report(words, error)
     return 0
 
 
@@ -154,14 +146,35 @@ def _suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else ""
 
 
-def _report(words: list[str], sentence: str, kind: str, exit_code: int) -> int:
+def _report(words: list[str], error: BaseException) -> int:
+    sentence, exit_code = _explain(error)
     if "--debug" in words:
-        traceback.print_exc()
+        traceback.print_exception(error)
     if "--json" in words:
         from napari_nnunet_em.cli.display import write_json  # noqa: PLC0415
 
+        kind = type(error).__name__
         document = {"event": "error", "error": kind, "message": sentence, "exit_code": exit_code}
         write_json(sys.stdout, document)
     for line in sentence.splitlines():
         sys.stderr.write(f"{PROGRAM}: {line}\n")
     return exit_code
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    if isinstance(error, NnunetEmError):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "Stopped at once; finished blocks are kept.", Cancelled.exit_code
+    if isinstance(error, MemoryError):
+        sentence = (
+            "Memory ran out; finished blocks are kept: run the same command again with a smaller "
+            "--max-ram-gb, or with --batch-size 1."
+        )
+        return sentence, 1
+    words = f"{type(error).__name__}: {error}".strip(": ")
+    sentence = (
+        f"Unexpected {words}. This is a bug in {PROGRAM}; "
+        "please report it with the traceback, which --debug shows."
+    )
+    return sentence, 1

@@ -18,7 +18,7 @@ from napari_nnunet_em.cli.quantities import extent, memory
 from napari_nnunet_em.cli.result_facts import store_document, store_facts
 from napari_nnunet_em.errors import InputError
 
-_OPTIONS = ("model.configuration", "model.checkpoint", "model.trust")
+_OPTIONS = ("input.axes", "model.configuration", "model.checkpoint", "model.trust")
 _MODEL_SUFFIXES = (".zip", ".pth", ".pt")
 _MODEL_FILES = ("plans.json", "dataset.json")
 _ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
@@ -33,7 +33,7 @@ class Kind(enum.StrEnum):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the path, and the options that single out a model."""
+    """Declare the path, and the options without which some files cannot be understood."""
     parser.usage = "%(prog)s VOLUME|MODEL|RESULT [options]"
     parser.add_argument(
         "path",
@@ -105,7 +105,7 @@ _Facts = tuple[Mapping[str, Any], list[tuple[str, str]]]
 def _volume(arguments: argparse.Namespace) -> _Facts:
     from napari_nnunet_em.io import describe, open_volume  # noqa: PLC0415
 
-    volume = open_volume(arguments.path)
+    volume = open_volume(arguments.path, axes=given_options(arguments).get("input.axes"))
     size = volume.voxel_size_nm
     voxel = (
         f"{extent(size)} nm (z, y, x; {volume.voxel_size_source})"
@@ -127,7 +127,8 @@ def _volume(arguments: argparse.Namespace) -> _Facts:
 def _model(arguments: argparse.Namespace) -> _Facts:
     from napari_nnunet_em.model import ModelBundle, describe  # noqa: PLC0415
 
-    settings = {key.partition(".")[2]: value for key, value in given_options(arguments).items()}
+    given = given_options(arguments)
+    settings = {key.removeprefix("model."): given[key] for key in given if key.startswith("model.")}
     bundle = ModelBundle.open(arguments.path, **settings)
     return describe(bundle), model_facts(bundle)
 
