@@ -96,8 +96,23 @@ def _text(value: object) -> object:
 
 Nanometer = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Region = Annotated[Box, BeforeValidator(parse_region), PlainSerializer(str)]
-VoxelSize = Annotated[tuple[Nanometer, Nanometer, Nanometer], BeforeValidator(_split)]
+VoxelSize = Annotated[
+    tuple[Nanometer, Nanometer, Nanometer], BeforeValidator(lambda v: _with_slice(_split(v)))
+]
+Flips = Annotated[str, BeforeValidator(lambda v: _sorted_axes(v)), Field(pattern=r"^(none|all|z?y?x?)$")]
 Folds = Annotated[tuple[str, ...], BeforeValidator(lambda v: _strings(_split(v)))]
+
+
+def _with_slice(value: object) -> object:
+    """Pixel size of an image as the voxel size of its one slice, as thick as a pixel is high."""
+    return (value[0], *value) if isinstance(value, list | tuple) and len(value) == 2 else value
+
+
+def _sorted_axes(value: object) -> object:
+    """Letters of axes in the order z, y, x, so that ``xy`` is ``yx``."""
+    if isinstance(value, str) and value and set(value) <= set("zyx"):
+        return "".join(sorted(value, reverse=True))
+    return value
 
 
 def _strings(value: object) -> object:
@@ -118,10 +133,17 @@ class InputSettings(Settings):
         description="OME-Zarr, Zarr, HDF5 (file.h5:/dataset), TIFF, or a folder of 2D slices.",
         json_schema_extra={"cli": "INPUT"},
     )
+    axes: str | None = Field(
+        None,
+        pattern=r"^[czyx]{2,4}$",
+        title="Axes",
+        description="Order of the axes as stored, such as zyx or czyx, where the file does not say.",
+        json_schema_extra={"metavar": "ZYX"},
+    )
     voxel_size_nm: VoxelSize | None = Field(
         None,
         title="Voxel size",
-        description="Voxel size along z, y, x; overrides what the file says.",
+        description="Voxel size along z, y, x (y, x for an image); overrides what the file says.",
         json_schema_extra={"unit": "nm", "metavar": "Z,Y,X"},
     )
 
@@ -172,9 +194,8 @@ class PredictionSettings(Settings):
         description="Part to segment, as z0:z1,y0:y1,x0:x1; the whole volume without it.",
         json_schema_extra={"unit": "voxel", "metavar": "Z0:Z1,Y0:Y1,X0:X1"},
     )
-    tta: str = Field(
+    tta: Flips = Field(
         "none",
-        pattern=r"^(none|all|z?y?x?)$",
         min_length=1,
         title="Flips",
         description="Axes flipped and averaged: none, all (that the model allows), or some of zyx, as yx.",

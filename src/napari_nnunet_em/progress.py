@@ -48,7 +48,8 @@ class ProgressEvent:
     stage : Stage
         The stage this event belongs to.
     done, total : int
-        Finished and planned units of the stage (blocks); ``total`` is 0 while unknown.
+        Finished and planned units of the stage (tiles of the prediction, else blocks); ``total`` is 0 while
+        unknown.
     message : str
         A line for the log, or an empty string.
     box : Box or None

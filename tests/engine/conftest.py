@@ -103,7 +103,7 @@ def ask_engine(
     region = region or Box.whole(volume.shape)
     probabilities, classes = encoder.empty(region.shape)
     for boxes in column_boxes(region.shape, block, source.space, region.start):
-        for result in sweep.run(boxes):
+        for result in sweep.results(boxes):
             where = result.box.relative_to(region.start).slices
             probabilities[(slice(None), *where)] = result.probabilities
             classes[where] = result.classes

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nnunetv2.preprocessing.resampling import default_resampling
 from nnunetv2.preprocessing.resampling.default_resampling import (
     compute_new_shape,
     determine_do_sep_z_and_axis,
@@ -51,17 +55,14 @@ def cases(draw):
 @given(cases())
 def test_any_block_equals_nnunet_on_the_whole(case):
     shape, spacing, target, new_shape, box, order = case
-    # A smooth volume, so that nnU-Net's clipping to the range (tested with the preprocessor) plays no part.
-    grid = np.meshgrid(*[np.linspace(0, 3, n) for n in shape], indexing="ij")
-    data = np.sin(grid[0] + 2 * grid[1])[None] * np.cos(grid[2])[None] * 0.5
-    data = np.concatenate([data, data**2]).astype(np.float32)
+    data = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
     kwargs = {**PLAN, "order": order}
-    oracle = resample_data_or_seg_to_shape(data, new_shape, spacing, target, **kwargs)
+    # Clipping to the range of the whole is the preprocessor's; the parity tests cover it.
+    with patch.object(default_resampling, "resize", partial(default_resampling.resize, clip=False)):
+        oracle = resample_data_or_seg_to_shape(data, new_shape, spacing, target, **kwargs)
     resampling = make_resampling(DEFAULT, kwargs, (shape, new_shape), (spacing, target))
     ours = block_resample(data, resampling, box)
-    expected = oracle[(slice(None), *box.slices)]
-    lower, upper = expected.min(), expected.max()
-    np.testing.assert_allclose(np.clip(ours, lower, upper), expected, atol=2e-6)
+    np.testing.assert_allclose(ours, oracle[(slice(None), *box.slices)], atol=1e-5)
 
 
 @settings(max_examples=25, deadline=None)

@@ -45,6 +45,13 @@ class BlockResult:
 
 
 @dataclass(frozen=True)
+class TilesRun:
+    """So many more tiles have been predicted; their voxels are not finished yet."""
+
+    count: int
+
+
+@dataclass(frozen=True)
 class Sweep:
     """All that a sweep needs besides its blocks.
 
@@ -70,7 +77,7 @@ class Sweep:
         """The grids."""
         return self.source.space
 
-    def run(self, boxes: Sequence[Box]) -> Iterator[BlockResult]:
+    def run(self, boxes: Sequence[Box]) -> Iterator[TilesRun | BlockResult]:
         """Predict the blocks of one column.
 
         Parameters
@@ -81,6 +88,8 @@ class Sweep:
 
         Yields
         ------
+        TilesRun
+            After each batch of tiles.
         BlockResult
             In ascending order, each as soon as its last tile has run.
 
@@ -101,7 +110,11 @@ class Sweep:
         if inside:
             yield from self._sweep(inside)
 
-    def _sweep(self, blocks: list[tuple[Box, Box]]) -> Iterator[BlockResult]:
+    def results(self, boxes: Sequence[Box]) -> Iterator[BlockResult]:
+        """Predict the blocks of one column, as `run`, without the counts of tiles."""
+        return (step for step in self.run(boxes) if isinstance(step, BlockResult))
+
+    def _sweep(self, blocks: list[tuple[Box, Box]]) -> Iterator[TilesRun | BlockResult]:
         wanted = [self.space.to_padded(cropped) for _, cropped in blocks]
         tiles = _ColumnTiles.of(self.space, wanted)
         inputs = InputWindow(self.source, tiles.plane, chunk_aligned_end(self.source))
@@ -110,7 +123,7 @@ class Sweep:
         rows = RowBuffer()
         waiting = list(zip(blocks, wanted, strict=True))
         for start, following in itertools.pairwise([*tiles.starts, tiles.starts[-1] + depth]):
-            self._predict(inputs.rows(start, start + depth), tiles, sums)
+            yield from self._predict(inputs.rows(start, start + depth), tiles, sums)
             step = following - start
             rows.append(start, sums.take(min(step, depth), tiles.window(wanted[0])))
             sums.advance(step)
@@ -119,13 +132,16 @@ class Sweep:
                 yield self._encode(transposed, cropped, rows)
                 rows.drop(waiting[0][1].start[0] if waiting else rows.stop)
 
-    def _predict(self, window: NDArray[np.float32], tiles: _ColumnTiles, sums: Accumulator) -> None:
+    def _predict(
+        self, window: NDArray[np.float32], tiles: _ColumnTiles, sums: Accumulator
+    ) -> Iterator[TilesRun]:
         _, height, width = self.runner.patch
         size = self.runner.batch_size
         for first in range(0, len(tiles.corners), size):
             self.cancel.raise_if_cancelled()
             corners = tiles.corners[first : first + size]
             sums.add(np.stack([window[:, :, y : y + height, x : x + width] for y, x in corners]), corners)
+            yield TilesRun(len(corners))
 
     def _encode(self, transposed: Box, cropped: Box, rows: RowBuffer) -> BlockResult:
         probabilities, classes = self.encoder.empty(transposed.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -109,8 +109,8 @@ class TorchRunner:
         """What runs where."""
         kind = "float16 autocast" if self._device.type == "cuda" else "float32"
         return (
-            f"PyTorch {torch.__version__} on {self._device.type}, {kind}, {len(self._networks)} fold(s), "
-            f"{len(self._flips)} flip(s)"
+            f"PyTorch {torch.__version__} on {self._device.type}, {kind}; folds: {len(self._networks)}, "
+            f"orientations: {len(self._flips)}, tiles per batch: {self._batch_size}"
         )
 
     @property
@@ -135,26 +135,31 @@ class TorchRunner:
         torch.Tensor, (tiles, heads, z, y, x), float32
             On the device, averaged over flips and folds.
         """
-        parts = [self._forward(part) for part in self._batches(patches)]
+        parts: list[torch.Tensor] = []
+        start = 0
+        while start < len(patches):
+            batch = torch.from_numpy(patches[start : start + self._batch_size])
+            try:
+                parts.append(self._forward(batch))
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+                self._shrink(len(batch) // 2)
+            else:
+                start += len(batch)
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _batches(self, patches: NDArray[np.float32]) -> Iterator[torch.Tensor]:
-        for start in range(0, len(patches), self._batch_size):
-            batch = torch.from_numpy(patches[start : start + self._batch_size])
-            yield (batch[:, :, 0] if self._flat else batch).to(self._device)
-
     def _forward(self, batch: torch.Tensor) -> torch.Tensor:
-        try:
-            total = sum((self._fold(network, batch) for network in self._networks), torch.zeros(()))
-        except torch.OutOfMemoryError:
-            if len(batch) == 1:
-                raise
-            self._batch_size = max(len(batch) // 2, 1)
-            _LOG.warning("The device ran out of memory; continuing with batches of %d", self._batch_size)
-            torch.cuda.empty_cache()
-            return torch.cat([self._forward(part) for part in torch.split(batch, self._batch_size)])
+        batch = (batch[:, :, 0] if self._flat else batch).to(self._device)
+        total = sum((self._fold(network, batch) for network in self._networks), torch.zeros(()))
         total = total / len(self._networks) if len(self._networks) > 1 else total
         return total[:, :, None] if self._flat else total
+
+    def _shrink(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        _LOG.warning("The device ran out of memory; continuing with batches of %d", self._batch_size)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _fold(self, network: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
         with self._precision():

@@ -15,17 +15,31 @@ class Clock:
 
     Attributes
     ----------
-    voxels_left : int
+    voxels : int
         Voxels of the stage that are still to be done when it begins.
+    total : int
+        Units of work (tiles) that they take.
+    done : int
+        Units done in this run.
     """
 
-    voxels_left: int
-    voxels_done: int = 0
+    voxels: int
+    total: int
+    done: int = 0
     _started: float = field(default_factory=time.perf_counter)
+    _last_report: float = 0.0
 
-    def add(self, voxels: int) -> None:
-        """Count finished voxels."""
-        self.voxels_done += voxels
+    def add(self, units: int) -> None:
+        """Count finished units."""
+        self.done += units
+
+    def due(self, every_seconds: float) -> bool:
+        """Whether the last report is that long ago; if so, this is the next one."""
+        now = time.perf_counter()
+        if now - self._last_report < every_seconds:
+            return False
+        self._last_report = now
+        return True
 
     @property
     def seconds(self) -> float:
@@ -34,15 +48,15 @@ class Clock:
 
     @property
     def voxels_per_second(self) -> float:
-        """Of this run."""
-        return self.voxels_done / max(self.seconds, 1e-9)
+        """Of this run, counting a voxel as done in proportion to the tiles it takes."""
+        return self.voxels * self.done / max(self.total, 1) / max(self.seconds, 1e-9)
 
     @property
     def eta_seconds(self) -> float | None:
         """Time left in the stage; None before anything was done."""
-        if not self.voxels_done:
+        if not self.done:
             return None
-        return max(self.voxels_left - self.voxels_done, 0) / self.voxels_per_second
+        return max(self.total - self.done, 0) * self.seconds / self.done
 
 
 def peak_memory_bytes() -> int:

@@ -121,5 +121,5 @@ def _explained(file: Path) -> Iterator[None]:
     except OSError as error:
         raise OutputError(
             f"{file} cannot be written ({error.strerror or error}); free space or check the permissions, "
-            "then run the same job again: finished blocks are kept."
+            "then run the same job again: what is finished is kept."
         ) from error

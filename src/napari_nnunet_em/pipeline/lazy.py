@@ -119,7 +119,7 @@ class _LazyPrediction:
         box = Box(as_shape([a for a, _ in location]), as_shape([b for _, b in location]))
         with self._lock:
             self._sweep = self._sweep or self._prepare()
-            (result,) = self._sweep.run([box.shift(self._opened.region.start)])
+            (result,) = self._sweep.results([box.shift(self._opened.region.start)])
         return result.probabilities.astype(np.float32, copy=False)
 
     def _prepare(self) -> Sweep:

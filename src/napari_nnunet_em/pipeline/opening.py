@@ -80,6 +80,8 @@ class OpenJob:
                 f"The volume ({_words(seen)} voxels as the model sees it) is smaller than the model's patch "
                 f"({_words(patch)}), so it is padded with zeros as nnU-Net does; expect less certain borders."
             )
+        if self.bundle.licence:
+            notes.append(f"Licence of the model {self.bundle.name!r}: {self.bundle.licence}")
         return (*notes, *self.bundle.notes)
 
 
@@ -100,7 +102,7 @@ def open_job(job: Job, volume: Volume | None = None) -> OpenJob:
     """
     given = job.input.voxel_size_nm
     if volume is None:
-        volume = open_volume(job.input.path, voxel_size_nm=given)
+        volume = open_volume(job.input.path, axes=job.input.axes, voxel_size_nm=given)
     elif given is not None:
         volume = volume.with_voxel_size(given, "given by the caller")
     model = job.model

@@ -14,16 +14,19 @@ from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.prepare import prepare, profile_axis
 from napari_nnunet_em.engine.preprocess import Preprocessor
 from napari_nnunet_em.engine.runner import TileRunner
+from napari_nnunet_em.engine.space import ModelSpace
 from napari_nnunet_em.engine.statistics import VolumeStatistics, collect_statistics
-from napari_nnunet_em.engine.sweep import BlockResult, Sweep, column_boxes
+from napari_nnunet_em.engine.sweep import BlockResult, Sweep, TilesRun, column_boxes, tiles_run
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
 from napari_nnunet_em.pipeline.clock import Clock
+from napari_nnunet_em.pipeline.identity import digest
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage, Steps, T
 
 CLASSES = "classes"
+_REPORT_SECONDS = 0.2
 RunnerFactory = Callable[[OpenJob], TileRunner]
 Events = Generator[ProgressEvent, None, T]
 
@@ -107,34 +110,50 @@ def predict_blocks(
     columns = column_boxes(opened.region.shape, layout.block_shape, source.space, opened.region.start)
     finished = folder.finished_blocks()
     pending = [[box for box in boxes if box not in finished] for boxes in columns]
-    total = sum(map(len, columns))
-    left = sum(map(len, pending))
-    clock = Clock(sum(box.size for boxes in pending for box in boxes))
-    store = folder.store
-    yield ProgressEvent(Stage.PREDICT, total - left, total, store=store)
-    if left:
+    work = _Work(source.space, columns, pending)
+    yield work.event(folder.store)
+    if work.clock.total:
         runner = make_runner(opened)
         folder.save("runner", {"description": runner.description})
-        yield ProgressEvent(Stage.PREDICT, total - left, total, runner.description, store=store)
-        sweep = Sweep(source, runner, encoder, cancel)
-        for done, result in enumerate(_results(sweep, pending), total - left + 1):
-            box = result.box.relative_to(opened.region.start)
-            sinks.write(box, result)
-            folder.record(result.box)
-            clock.add(box.size)
-            yield ProgressEvent(
-                Stage.PREDICT,
-                done,
-                total,
-                box=box,
-                eta_seconds=clock.eta_seconds,
-                voxels_per_second=clock.voxels_per_second,
-                store=store,
-            )
-    return Predicted(sinks, layout, clock.voxels_per_second if left else 0.0)
+        yield work.event(folder.store, message=runner.description)
+        for step in _steps(Sweep(source, runner, encoder, cancel), pending):
+            if isinstance(step, TilesRun):
+                work.clock.add(step.count)
+                if work.clock.due(_REPORT_SECONDS):
+                    yield work.event(folder.store)
+            else:
+                box = step.box.relative_to(opened.region.start)
+                sinks.write(box, step)
+                folder.record(step.box)
+                yield work.event(folder.store, box=box)
+    return Predicted(sinks, layout, work.clock.voxels_per_second if work.clock.total else 0.0)
 
 
-def _results(sweep: Sweep, pending: list[list[Box]]) -> Iterator[BlockResult]:
+class _Work:
+    """What there is to do, and how far it is; progress counts tiles."""
+
+    def __init__(self, space: ModelSpace, columns: list[list[Box]], pending: list[list[Box]]) -> None:
+        left = tiles_run(space, pending)
+        # Blocks outside the non-zero box take no tile, but are written all the same.
+        left = max(left, 1) if any(pending) else 0
+        self.total = max(tiles_run(space, columns), left)
+        self.clock = Clock(sum(box.size for boxes in pending for box in boxes), left)
+
+    def event(self, store: Path, *, message: str = "", box: Box | None = None) -> ProgressEvent:
+        clock = self.clock
+        return ProgressEvent(
+            Stage.PREDICT,
+            min(self.total - clock.total + clock.done, self.total),
+            self.total,
+            message,
+            box,
+            clock.eta_seconds,
+            clock.voxels_per_second if clock.done else None,
+            store,
+        )
+
+
+def _steps(sweep: Sweep, pending: list[list[Box]]) -> Iterator[TilesRun | BlockResult]:
     for boxes in pending:
         yield from sweep.run(boxes)
 
@@ -206,6 +225,7 @@ def sink_spec(
         origin_nm=opened.origin_nm,
         ome_zarr_version=opened.job.output.ome_zarr_version,
         channel_names=names,
+        attributes={"job": digest(opened.identity)},
     )
 
 

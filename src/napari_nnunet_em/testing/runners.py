@@ -16,8 +16,8 @@ from napari_nnunet_em.geometry import Shape
 class PointwiseRunner:
     """A network that looks at one voxel at a time: head 0 says 0, head 1 the voxel's normalised value.
 
-    Blending cannot change such logits, so a volume's logits are its normalised voxels. With `tilt` above 0 the
-    answer also depends on where in its tile a voxel lies, and blending shows.
+    Blending cannot change such logits, so a volume's logits are its normalised voxels. With `tilt` above 0
+    the answer also depends on where in its tile a voxel lies, and blending shows.
 
     Attributes
     ----------
