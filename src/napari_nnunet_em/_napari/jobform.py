@@ -1,0 +1,113 @@
+"""The settings that the Segment widget shows, and the job that they make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_nnunet_em._napari.form import Field, SettingsForm
+from napari_nnunet_em._napari.wording import flip_choices, fold_choices
+from napari_nnunet_em.config import (
+    ExecutionSettings,
+    InputSettings,
+    InstanceSettings,
+    Job,
+    ModelSettings,
+    OutputSettings,
+    PredictionSettings,
+)
+from napari_nnunet_em.errors import SettingsError
+
+if TYPE_CHECKING:
+    from napari_nnunet_em.geometry import Box, Shape
+    from napari_nnunet_em.model import ModelBundle
+
+
+class JobForm:
+    """Fields for a job, group by group as `config` declares them.
+
+    Attributes
+    ----------
+    input, model, prediction, instances, output, execution : SettingsForm
+        What is shown of each group.
+    """
+
+    def __init__(self) -> None:
+        self.input = SettingsForm(InputSettings, [Field(InputSettings, "voxel_size_nm")])
+        self.model = SettingsForm(
+            ModelSettings,
+            [Field(ModelSettings, "folds", choices=fold_choices(())), Field(ModelSettings, "trust")],
+        )
+        self.prediction = SettingsForm(
+            PredictionSettings,
+            [
+                Field(PredictionSettings, "tta", choices=flip_choices((), 3)),
+                Field(PredictionSettings, "overlap"),
+            ],
+        )
+        self.instances = SettingsForm(
+            InstanceSettings,
+            [
+                Field(InstanceSettings, name)
+                for name in ("threshold", "min_voxels", "min_volume_um3", "connectivity")
+            ],
+        )
+        self.output = SettingsForm(
+            OutputSettings,
+            [Field(OutputSettings, "path", file_mode="w"), Field(OutputSettings, "overwrite")],
+        )
+        self.execution = SettingsForm(ExecutionSettings, [Field(ExecutionSettings, "device")])
+
+    def follow_model(self, bundle: ModelBundle) -> None:
+        """Offer the folds and flips that a model has."""
+        self.model["folds"].set_choices(fold_choices(bundle.folds))
+        self.prediction["tta"].set_choices(flip_choices(bundle.mirror_axes, len(bundle.patch_size)))
+
+    def check_voxel_size(self, shape: Shape) -> None:
+        """Refuse a voxel size that is missing, or that has two entries for more than one slice.
+
+        Parameters
+        ----------
+        shape : tuple of int, (z, y, x)
+            Voxels of the volume.
+
+        Raises
+        ------
+        SettingsError
+        """
+        typed = self.input["voxel_size_nm"].value
+        if typed is None:
+            raise SettingsError(
+                "The voxel size is missing and the layer does not state one: enter it as z, y, x in nm, "
+                "such as 40, 8, 8; objects are measured with it and the model is matched to it."
+            )
+        if shape[0] > 1 and typed.count(",") < 2:
+            raise SettingsError(
+                f"The voxel size {typed!r} has too few entries for a volume of {shape[0]} slices: "
+                "enter it as z, y, x in nm, such as 40, 8, 8."
+            )
+
+    def job(self, input_path: str, model: dict[str, Any], region: Box | None) -> Job:
+        """The job on screen.
+
+        Parameters
+        ----------
+        input_path : str
+            Where the volume came from, for the provenance.
+        model : dict
+            Values of the settings ``path`` and ``configuration`` of the model.
+        region : Box or None
+            The part to segment, (z, y, x); None for everything.
+
+        Raises
+        ------
+        SettingsError
+            If a field holds what cannot be used.
+        """
+        return Job(
+            input=self.input.settings(path=input_path),
+            model=self.model.settings(**model),
+            prediction=self.prediction.settings(region=region),
+            instances=self.instances.settings(),
+            output=self.output.settings(),
+            execution=self.execution.settings(),
+        )

@@ -1,0 +1,57 @@
+"""Arrays that look at one channel or one slice of a stored array, and read nothing until napari asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class FixedAxes:
+    """An array whose first axes are held at fixed indices.
+
+    dask would do, but napari keeps slices of dask arrays in a cache and shows stale data while a
+    result is being written.
+
+    Parameters
+    ----------
+    array : array-like
+        With ``shape``, ``dtype`` and indexing, such as a `zarr.Array`.
+    leading : tuple of int
+        Index for each of the first axes, which disappear from the shape.
+    """
+
+    def __init__(self, array: Any, leading: tuple[int, ...]) -> None:
+        self._array = array
+        self._leading = leading
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape without the fixed axes."""
+        return tuple(self._array.shape[len(self._leading) :])
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes left."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        dtype: np.dtype[Any] = np.dtype(self._array.dtype)
+        return dtype
+
+    def __getitem__(self, key: Any) -> Any:
+        rest = key if isinstance(key, tuple) else (key,)
+        return self._array[(*self._leading, *rest)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._array[self._leading], dtype=dtype, copy=copy)
+
+    def __len__(self) -> int:
+        return self.shape[0]

@@ -1,0 +1,70 @@
+"""Opening the model that a window chose; for a thread, because the first one loads torch and nnU-Net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
+from napari_nnunet_em._napari.wording import short_licence
+from napari_nnunet_em.errors import ModelError
+from napari_nnunet_em.model import ModelBundle, ModelChoice, find_models, list_models
+
+STILL_OPENING = "The model is still being read; press the button again in a moment."
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """A model as chosen, and what came of opening it.
+
+    Attributes
+    ----------
+    path : str
+        Name of an installed model, or a path.
+    configuration : str or None
+        Which model of several at that path.
+    trust : bool
+        Whether it may run code.
+    bundle : ModelBundle or None
+        The opened model.
+    problem : str
+        Why there is none.
+    choices : tuple of ModelChoice
+        All models at that path, where there are several.
+    """
+
+    path: str
+    configuration: str | None = None
+    trust: bool = False
+    bundle: ModelBundle | None = None
+    problem: str = STILL_OPENING
+    choices: tuple[ModelChoice, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Foreground classes, as far as known: an installed model states its target before it is opened."""
+        if self.bundle is not None:
+            return tuple(c.name for c in self.bundle.classes)
+        return tuple(s.target for s in list_models() if s.name == self.path)
+
+    @property
+    def licence(self) -> str:
+        """The licence in a sentence."""
+        known = [s.licence for s in list_models() if s.name == self.path]
+        return known[0] if known or self.bundle is None else short_licence(self.bundle.licence)
+
+
+def open_model(chosen: ChosenModel) -> ChosenModel:
+    """Open a chosen model; where the path holds several and none was named, the first of them."""
+    load_triton_beside_opengl()
+    choices: tuple[ModelChoice, ...] = ()
+    configuration = chosen.configuration
+    try:
+        if not any(s.name == chosen.path for s in list_models()) and Path(chosen.path).exists():
+            choices = find_models(Path(chosen.path), trust=chosen.trust)
+        if configuration is None and len(choices) > 1:
+            configuration = choices[0].full_name
+        bundle = ModelBundle.open(chosen.path, configuration=configuration, trust=chosen.trust)
+    except ModelError as error:
+        return ChosenModel(chosen.path, configuration, chosen.trust, None, str(error), choices)
+    return ChosenModel(chosen.path, configuration, chosen.trust, bundle, "", choices)

@@ -1,0 +1,112 @@
+"""From what the form holds to what the pipeline takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_nnunet_em._napari.placement import KnownSize, layer_shape, layer_voxel_size, level_zero
+from napari_nnunet_em.errors import InputError, NnunetEmError
+from napari_nnunet_em.io import open_volume
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_nnunet_em.config import Job
+    from napari_nnunet_em.geometry import Shape
+    from napari_nnunet_em.io import Volume
+
+
+@dataclass(frozen=True)
+class Request:
+    """A job that a window is about to run.
+
+    Attributes
+    ----------
+    job : Job
+        What the pipeline does.
+    volume : Volume
+        Data of the layer with the voxel size of the form.
+    layer : napari.layers.Image
+        The layer itself.
+    class_names : tuple of str
+        Foreground classes of the model.
+    """
+
+    job: Job
+    volume: Volume
+    layer: Image
+    class_names: tuple[str, ...]
+
+    @property
+    def offset(self) -> Shape:
+        """First voxel of the region."""
+        region = self.job.prediction.region
+        return (0, 0, 0) if region is None else region.start
+
+    @property
+    def title(self) -> str:
+        """A few words for the activity dock."""
+        return f"{', '.join(self.class_names)} in {self.layer.name}"
+
+
+def layer_volume(layer: Image, channels: int, voxel_size_nm: tuple[float, float, float] | None) -> Volume:
+    """The data of a layer as a volume; nothing is loaded.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Grey values, (z, y, x) or (y, x), or (c, z, y, x) for a model with several channels.
+    channels : int
+        Channels that the model expects.
+    voxel_size_nm : tuple of float (z, y, x)
+        From the form.
+
+    Raises
+    ------
+    InputError
+        If the layer has colours, or another number of axes or channels.
+    """
+    data = level_zero(layer)
+    if layer.rgb:
+        raise InputError(
+            f"The layer {layer.name!r} holds colours, but electron micrographs are grey: "
+            "split its channels (Layer > Split RGB) and choose one of them."
+        )
+    axes = {2: "yx", 3: "zyx", 4: "czyx"}.get(data.ndim)
+    if axes is None:
+        raise InputError(
+            f"The layer {layer.name!r} has {data.ndim} axes, but a volume has z, y, x: "
+            "split it (Layer > Split Stack) and choose one part."
+        )
+    if axes == "czyx" and data.shape[0] != channels:
+        raise InputError(
+            f"The layer {layer.name!r} has {data.shape[0]} entries along its first axis, but the model takes "
+            f"{channels} channel{'s' if channels > 1 else ''}: split it (Layer > Split Stack) and choose one."
+        )
+    volume = open_volume(data, axes=axes).with_voxel_size(voxel_size_nm, "entered in napari")
+    return dataclasses.replace(volume, origin=source_path(layer) or f"napari layer {layer.name!r}")
+
+
+def source_path(layer: Image) -> str | None:
+    """The file or folder that a layer was read from, where it still exists."""
+    path = layer.source.path
+    return str(path) if path and Path(str(path)).exists() else None
+
+
+def known_voxel_size(layer: Image) -> KnownSize:
+    """The voxel size that the layer states, or else its file, whose metadata napari's readers drop."""
+    stated = layer_voxel_size(layer)
+    path = source_path(layer)
+    if stated.voxel_size_nm is not None or path is None:
+        return stated
+    try:
+        volume = open_volume(path)
+    except (NnunetEmError, OSError):
+        # The file is a format or a collection that only napari's reader knows.
+        return stated
+    if volume.voxel_size_nm is None or tuple(volume.shape) != layer_shape(layer):
+        return stated
+    return KnownSize(volume.voxel_size_nm, volume.voxel_size_source)

@@ -1,0 +1,91 @@
+"""One run of a job in a window: thread, layers and bars, tied together on the main thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_nnunet_em._napari.activity import ActivityBar
+from napari_nnunet_em._napari.live import LiveLayers
+from napari_nnunet_em._napari.request import Request
+from napari_nnunet_em._napari.wording import status_text
+from napari_nnunet_em._napari.worker import Ending, Engine, Outcome, make_worker
+from napari_nnunet_em.progress import CancelToken, ProgressEvent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+
+
+class SegmentRun(QObject):  # type: ignore[misc]
+    """Runs a request and shows it; use once.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        Where results appear.
+    request : Request
+        What to do.
+    engine : Engine or None
+        What to run; the pipeline of this package without it.
+    parent : QObject
+        Whoever owns the run; when it goes, the job stops.
+
+    Signals
+    -------
+    progressed : ProgressEvent
+        After each event of the job.
+    ended : Outcome
+        Once, at the end.
+    """
+
+    progressed = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self, viewer: ViewerModel, request: Request, engine: Engine | None, parent: QObject) -> None:
+        super().__init__(parent)
+        self._store = request.job.store
+        self._token = CancelToken()
+        self._layers = LiveLayers(
+            viewer, request.layer, request.job.store, request.class_names, request.offset
+        )
+        self._worker = make_worker(engine, request.job, request.volume, self._token)
+        self._worker.yielded.connect(self._on_event)
+        self._worker.returned.connect(self._on_outcome)
+        self._activity = ActivityBar(request.title, self.stop)
+        # Not a method of this object: by then the object is gone.
+        self.destroyed.connect(self._worker.quit)
+
+    @property
+    def store(self) -> Path:
+        """Where the result goes."""
+        return self._store
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Ask the job to stop after the block in hand; `ended` follows."""
+        self._token.cancel()
+
+    def _on_event(self, event: ProgressEvent) -> None:
+        if event.store is not None:
+            self._layers.show_probability()
+        if event.box is not None:
+            self._layers.refresh_soon()
+        self.progressed.emit(event)
+        # Last, because napari lets other events in while it draws the bar.
+        self._activity.show(event, status_text(event))
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        self._activity.close()
+        self._layers.stop()
+        try:
+            if outcome.ending is Ending.FINISHED:
+                self._layers.show_objects(outcome.objects)
+        finally:
+            # Also where a layer could not be added: the widget must not look busy for ever.
+            self.ended.emit(outcome)

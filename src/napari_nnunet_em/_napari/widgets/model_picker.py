@@ -1,0 +1,123 @@
+"""Choice of a model, with what it is for and under which licence."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from napari.qt.threading import create_worker
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
+
+from napari_nnunet_em._napari.models import ChosenModel, open_model
+from napari_nnunet_em._napari.widgets.model_card import CardDialog
+from napari_nnunet_em._napari.widgets.rows import note_label
+from napari_nnunet_em._napari.wording import error_note, model_note
+from napari_nnunet_em.model import list_models
+
+_FOLDER, _FILE = "<folder>", "<file>"
+
+
+class ModelPicker(QWidget):  # type: ignore[misc]
+    """Offers the installed models and any folder, zip or checkpoint.
+
+    Attributes
+    ----------
+    note : QLabel
+        What the model expects, its licence and a link to its card; to be placed where there is room.
+    chosen : ChosenModel
+        The choice; its bundle is None while it is being opened, and where that failed.
+
+    Signals
+    -------
+    changed
+        Another model was chosen, or the chosen one has been opened.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.models = QComboBox()
+        self.models.setToolTip("A model of this plugin, or one that you trained with nnU-Net v2.")
+        self.configurations = QComboBox()
+        self.configurations.setToolTip("There are several models at this place; choose one.")
+        for box in (self.models, self.configurations):
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.note = note_label()
+        self.note.linkActivated.connect(self._show_card)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for widget in (self.models, self.configurations):
+            layout.addWidget(widget)
+        self._fill()
+        self._open(ChosenModel(self.models.itemData(0)))
+        self.models.activated.connect(self._on_activated)
+        self.configurations.activated.connect(self._on_configuration)
+
+    def choose(self, path: str) -> None:
+        """Choose an installed model by name, or any model by its path."""
+        index = self.models.findData(path)
+        if index < 0:
+            index = int(self.models.findData(_FOLDER)) - 1
+            self.models.insertItem(index, Path(path).name, path)
+        self.models.setCurrentIndex(index)
+        self._open(ChosenModel(path, trust=self.chosen.trust))
+
+    def set_trust(self, trust: bool) -> None:
+        """Open the chosen model again, allowed to run code or not."""
+        self._open(ChosenModel(self.chosen.path, self.chosen.configuration, trust))
+
+    def _fill(self) -> None:
+        for summary in list_models():
+            self.models.addItem(summary.title, summary.name)
+        self.models.insertSeparator(self.models.count())
+        self.models.addItem("Choose a model folder …", _FOLDER)
+        self.models.addItem("Choose a zip or checkpoint …", _FILE)
+
+    def _on_activated(self, index: int) -> None:
+        data = self.models.itemData(index)
+        path = self._ask(data) if data in (_FOLDER, _FILE) else data
+        if path:
+            self.choose(path)
+        else:
+            self.models.setCurrentIndex(self.models.findData(self.chosen.path))
+
+    def _ask(self, kind: str) -> str:
+        if kind == _FOLDER:
+            return str(QFileDialog.getExistingDirectory(self, "Folder of a trained nnU-Net v2 model"))
+        kinds = "nnU-Net v2 models (*.zip *.pth);;All files (*)"
+        title = "Zip or checkpoint of an nnU-Net v2 model"
+        return str(QFileDialog.getOpenFileName(self, title, "", kinds)[0])
+
+    def _on_configuration(self) -> None:
+        name = self.configurations.currentData()
+        self._open(dataclasses.replace(ChosenModel(self.chosen.path, name), trust=self.chosen.trust))
+
+    def _open(self, wanted: ChosenModel) -> None:
+        self.chosen = wanted
+        self.note.setText("Reading the model …")
+        worker = create_worker(open_model, wanted)
+        worker.returned.connect(self._on_opened)
+        worker.start()
+        self.changed.emit()
+
+    def _on_opened(self, opened: ChosenModel) -> None:
+        if (opened.path, opened.trust) != (self.chosen.path, self.chosen.trust):
+            return  # The user has chosen another one meanwhile.
+        self.chosen = opened
+        self.configurations.clear()
+        for choice in opened.choices:
+            self.configurations.addItem(choice.full_name, choice.full_name)
+        self.configurations.setCurrentIndex(self.configurations.findData(opened.configuration))
+        self.configurations.setVisible(len(opened.choices) > 1)
+        if opened.bundle is None:
+            self.note.setText(error_note(opened.problem))
+        else:
+            self.note.setText(model_note(opened.bundle, opened.licence))
+        self.changed.emit()
+
+    def _show_card(self) -> None:
+        if self.chosen.bundle is not None:
+            CardDialog(self.chosen.bundle, self).open()

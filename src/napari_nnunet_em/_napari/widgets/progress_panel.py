@@ -1,0 +1,80 @@
+"""The lower end of the widget: the button, Stop, and how far the job is."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_nnunet_em._napari.wording import status_text
+from napari_nnunet_em.progress import ProgressEvent
+
+
+class ProgressPanel(QWidget):  # type: ignore[misc]
+    """Start, stop and progress of one job at a time.
+
+    Signals
+    -------
+    started, stopped
+        The user pressed the button, or Stop.
+    """
+
+    started = Signal()
+    stopped = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.start_button = QPushButton("Segment")
+        self.stop_button = QPushButton("Stop")
+        self.bar = QProgressBar()
+        self.status = QLabel()
+        self.start_button.setMinimumHeight(34)
+        self.stop_button.setMinimumHeight(34)
+        self.start_button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.stop_button.setToolTip(
+            "Stop after the block in hand. Finished blocks are kept: the button resumes there."
+        )
+        self.status.setWordWrap(True)
+        self.bar.setTextVisible(True)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.start_button, 1)
+        buttons.addWidget(self.stop_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(buttons)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.status)
+        self.start_button.clicked.connect(self.started)
+        self.stop_button.clicked.connect(self.stopped)
+        self.rest("")
+
+    def rest(self, message: str) -> None:
+        """Nothing runs; say `message`."""
+        self.start_button.setEnabled(True)
+        self.stop_button.setEnabled(False)
+        self.bar.setVisible(False)
+        self._say(message)
+
+    def run(self) -> None:
+        """A job has been started."""
+        self.start_button.setEnabled(False)
+        self.stop_button.setEnabled(True)
+        self.bar.setRange(0, 0)
+        self.bar.setVisible(True)
+        self._say("Starting")
+
+    def stopping(self) -> None:
+        """The job was asked to stop and finishes the block in hand."""
+        self.stop_button.setEnabled(False)
+        self._say("Stopping after the block in hand")
+
+    def show_event(self, event: ProgressEvent) -> None:
+        """Show how far the job is."""
+        # Until a first block is done there is nothing to extrapolate from: show that something moves.
+        self.bar.setRange(0, event.total if event.done else 0)
+        self.bar.setValue(event.done)
+        if self.stop_button.isEnabled():
+            self._say(status_text(event))
+
+    def _say(self, text: str) -> None:
+        self.status.setText(text)
+        self.status.setVisible(bool(text))

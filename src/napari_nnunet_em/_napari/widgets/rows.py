@@ -1,0 +1,97 @@
+"""Rows of a form, alike in every widget."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QFormLayout, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_nnunet_em._napari.form import Field
+
+_LABEL_WIDTH = 152
+_FIELD_WIDTH = 110
+
+
+def form_layout(parent: QWidget | None = None) -> QFormLayout:
+    """An empty form whose fields take the width there is."""
+    layout = QFormLayout(parent)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(10)
+    layout.setVerticalSpacing(5)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    return layout
+
+
+def add_row(layout: QFormLayout, title: str, widget: QWidget) -> None:
+    """A row with a title before its widget."""
+    label = QLabel(title)
+    label.setToolTip(widget.toolTip())
+    label.setMinimumWidth(_LABEL_WIDTH)
+    widget.setMinimumWidth(_FIELD_WIDTH)
+    layout.addRow(label, widget)
+
+
+def add_field(layout: QFormLayout, field: Field) -> None:
+    """A row for a setting: title, value, and the description as tooltip of both."""
+    native = field.widget.native
+    native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    native.setToolTip(field.tooltip)
+    add_row(layout, field.label, native)
+
+
+def section(title: str, fields: list[Field], *, open_now: bool) -> QCollapsible:
+    """A titled part of the form that folds away."""
+    content = QWidget()
+    layout = form_layout(content)
+    layout.setContentsMargins(0, 2, 0, 2)
+    for field in fields:
+        add_field(layout, field)
+    box = QCollapsible(title)
+    # The arrow is part of the text, because superqt paints its own in the colour of another theme.
+    box.setExpandedIcon(QIcon())
+    box.setCollapsedIcon(QIcon())
+    box.toggled.connect(lambda opened: box.setText(f"{'▾' if opened else '▸'}  {title}"))
+    box.setText(f"▸  {title}")
+    box.setDuration(0)
+    box.layout().setContentsMargins(0, 0, 0, 0)
+    box.content().layout().setContentsMargins(0, 0, 0, 0)
+    # Without this napari paints every open section in its highlight colour.
+    box.toggleButton().setStyleSheet(
+        "text-align: left; font-weight: bold; background: transparent; padding: 2px 0;"
+    )
+    box.addWidget(content)
+    if open_now:
+        box.expand(animate=False)
+    return box
+
+
+def note_label() -> QLabel:
+    """Small wrapped text below a field."""
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.RichText)
+    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * 0.9)
+    label.setFont(font)
+    return label
+
+
+def scrolling(content: QWidget) -> QScrollArea:
+    """`content` with a bar at its side where the window is too low for it."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    return area
+
+
+def column(parent: QWidget) -> QVBoxLayout:
+    """A vertical layout without wasted margins."""
+    layout = QVBoxLayout(parent)
+    layout.setContentsMargins(6, 6, 6, 6)
+    layout.setSpacing(8)
+    return layout

@@ -1,0 +1,175 @@
+"""What the form says and offers: plain functions of plain values, without a window."""
+
+from __future__ import annotations
+
+import html
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_nnunet_em.config import SpacingUnit
+from napari_nnunet_em.progress import ProgressEvent, Stage
+
+if TYPE_CHECKING:
+    from napari_nnunet_em._napari.placement import KnownSize
+    from napari_nnunet_em.model import ModelBundle
+
+_STAGES = {
+    Stage.OPEN: "Opening",
+    Stage.STATISTICS: "Measuring intensities",
+    Stage.PREDICT: "Predicting",
+    Stage.COMPONENTS: "Finding objects",
+    Stage.LABELS: "Writing objects",
+    Stage.FINISHED: "Finished",
+}
+
+_AXES = "zyx"
+
+LINK_COLOR = "#5b9bd5"
+"""Readable on napari's dark and light themes; Qt's own blue is not."""
+
+
+def button_text(class_names: Sequence[str]) -> str:
+    """What the button promises.
+
+    Parameters
+    ----------
+    class_names : sequence of str
+        Foreground classes of the model; none while they are not known.
+    """
+    if len(class_names) <= 1:
+        return " ".join(["Segment", *class_names])
+    return f"Segment {len(class_names)} classes"
+
+
+def flip_choices(mirror_axes: Sequence[int], dimensions: int) -> list[tuple[str, str]]:
+    """The flips that a model allows, as (label, value of the setting ``tta``), from none to all.
+
+    Parameters
+    ----------
+    mirror_axes : sequence of int
+        Allowed axes of the patch, 0-based.
+    dimensions : int
+        Axes of the patch, 2 or 3.
+    """
+    allowed = sorted({_AXES[3 - dimensions + axis] for axis in mirror_axes}, key=_AXES.index)
+    choices = [("none (fastest)", "none")]
+    for count in range(1, len(allowed) + 1):
+        for axes in itertools.combinations(allowed, count):
+            passes = 2**count
+            text = f"{', '.join(axes)} ({passes} × the time)"
+            choices.append((f"all: {text}" if count == len(allowed) else text, "".join(axes)))
+    return choices
+
+
+def fold_choices(folds: Sequence[str]) -> list[tuple[str, tuple[str, ...] | None]]:
+    """The folds on disk as (label, value of the setting ``folds``); the first is the default.
+
+    Without a choice the model decides: every numbered fold, else ``all``.
+    """
+    numbered = [fold for fold in folds if fold != "all"]
+    if len(folds) <= 1:
+        return [(fold, (fold,)) for fold in folds] or [("default", None)]
+    singles: list[tuple[str, tuple[str, ...] | None]] = [(_fold_text(fold), (fold,)) for fold in folds]
+    if len(numbered) < 2:
+        return sorted(singles, key=lambda choice: choice[1] == ("all",))
+    return [(f"{', '.join(numbered)} (mean of {len(numbered)})", tuple(numbered)), *singles]
+
+
+def _fold_text(fold: str) -> str:
+    return "all (trained on everything)" if fold == "all" else f"{fold} only"
+
+
+def model_note(bundle: ModelBundle, licence: str) -> str:
+    """What is shown under a chosen model, as rich text: what it expects, its licence, a link to its card.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    licence : str
+        Its licence in a sentence.
+    """
+    spacing = bundle.spacing_nm(SpacingUnit.AUTO)
+    expects = f"{len(bundle.patch_size)}D"
+    if spacing is not None:
+        expects += f", for voxels of {' × '.join(f'{s:g}' for s in spacing)} nm"
+    card = f"<a href='card' style='color: {LINK_COLOR}'>About this model</a>"
+    return f"{expects}<br><b>{html.escape(licence)}</b> {card}"
+
+
+def short_licence(text: str) -> str:
+    """The first sentence of a licence file, for where there is no room for all of it."""
+    lines = [line.strip() for line in text.splitlines()]
+    first = next((line for line in lines if line and not line.startswith("#")), "Licence not stated.")
+    return first if len(first) <= 120 else f"{first[:117].rstrip()} …"
+
+
+def error_note(sentence: str) -> str:
+    """A problem, as rich text for the form."""
+    return f"<span style='color: #ff7b6b'>{html.escape(sentence)}</span>"
+
+
+def as_text(value: Any) -> str:
+    """A setting as one would type it: ``56, 8, 8`` for a tuple."""
+    if isinstance(value, list | tuple):
+        return ", ".join(as_text(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def voxel_size_note(known: KnownSize, typed: str | None) -> str:
+    """Where the voxel size in the form comes from, or that it is missing, as rich text.
+
+    Parameters
+    ----------
+    known : KnownSize
+        What the layer states.
+    typed : str or None
+        What stands in the form.
+    """
+    if not typed:
+        return error_note("The layer states no voxel size. Enter it as z, y, x, such as 40, 8, 8.")
+    stated = known.voxel_size_nm is not None and typed == as_text(known.voxel_size_nm)
+    return f"from {html.escape(known.source)}" if stated else "as entered here"
+
+
+def status_text(event: ProgressEvent) -> str:
+    """The line under the progress bar, such as ``Predicting, 3 of 12 blocks, 1.2 Mvoxel/s, 2 min left``."""
+    parts = [_STAGES[event.stage]]
+    if event.total:
+        parts.append(f"{event.done} of {event.total} blocks")
+    if event.voxels_per_second:
+        parts.append(rate_text(event.voxels_per_second))
+    if event.eta_seconds is not None and event.stage is not Stage.FINISHED:
+        parts.append(f"{duration_text(event.eta_seconds)} left")
+    if len(parts) == 1 and event.message:
+        parts.append(event.message)
+    return ", ".join(parts)
+
+
+def finished_text(counts: Mapping[str, int], store: Path) -> str:
+    """What was found and where it is, such as ``41 mitochondria, saved in result.zarr``."""
+    found = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return f"Found {found or 'no objects'}. Saved in {store}"
+
+
+STOPPED_TEXT = "Stopped. Finished blocks are kept; the button above continues there."
+
+
+def rate_text(voxels_per_second: float) -> str:
+    """A speed in voxels per second with a fitting prefix."""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if voxels_per_second >= factor:
+            return f"{voxels_per_second / factor:.1f} {prefix}voxel/s"
+    return f"{voxels_per_second:.0f} voxel/s"
+
+
+def duration_text(seconds: float) -> str:
+    """A time span that a person can take in at a glance."""
+    if seconds < 60:
+        return f"{max(round(seconds), 0)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"

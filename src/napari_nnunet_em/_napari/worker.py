@@ -1,0 +1,185 @@
+"""A job in a thread: what runs there, how it is stopped, and what it hands back to the window."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import GeneratorWorker, create_worker
+
+from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
+from napari_nnunet_em.errors import Cancelled, NnunetEmError
+from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from napari_nnunet_em.config import Job
+    from napari_nnunet_em.io import Volume
+    from napari_nnunet_em.pipeline import SegmentationResult
+
+_PATIENCE_SECONDS = 10.0
+"""How long a closing window waits for the block in hand."""
+
+
+class Ending(enum.Enum):
+    """How a run came to its end."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class FoundObjects:
+    """The objects of one class.
+
+    Attributes
+    ----------
+    name : str
+        The class.
+    labels : pathlib.Path
+        Their label image, an OME-Zarr group.
+    table : pandas.DataFrame
+        One row per object, with its ``id``.
+    """
+
+    name: str
+    labels: Path
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves behind.
+
+    Attributes
+    ----------
+    ending : Ending
+        How it ended.
+    message : str
+        A sentence for the user.
+    objects : tuple of FoundObjects
+        The objects of each class, where it finished.
+    """
+
+    ending: Ending
+    message: str = ""
+    objects: tuple[FoundObjects, ...] = ()
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The two doors to the headless package; tests may put others in their place.
+
+    Attributes
+    ----------
+    segment : callable
+        As `napari_nnunet_em.pipeline.segment`.
+    load_result : callable
+        As `napari_nnunet_em.pipeline.load_result`.
+    """
+
+    segment: Callable[..., Iterator[ProgressEvent]]
+    load_result: Callable[[Path], SegmentationResult]
+
+    @classmethod
+    def default(cls) -> Engine:
+        """The pipeline of this package."""
+        # Imported late: it brings torch along, and a window should open at once.
+        from napari_nnunet_em.pipeline import load_result, segment  # noqa: PLC0415
+
+        return cls(segment, load_result)
+
+
+def run_job(
+    engine: Engine | None, job: Job, volume: Volume, token: CancelToken, over: threading.Event
+) -> Generator[ProgressEvent, None, Outcome]:
+    """Run a job to its end, whatever that is; for a worker thread.
+
+    Parameters
+    ----------
+    engine : Engine or None
+        What to run; the pipeline of this package without it.
+    job : Job
+        What to do.
+    volume : Volume
+        The data of the layer.
+    token : CancelToken
+        Stops the job after the block in hand.
+    over : threading.Event
+        Set when nothing runs any more.
+
+    Yields
+    ------
+    ProgressEvent
+        Each event of the job.
+
+    Returns
+    -------
+    Outcome
+        Also for a job that was refused or stopped: exceptions would end as tracebacks on the screen.
+    """
+    try:
+        load_triton_beside_opengl()
+        engine = engine or Engine.default()
+        finished = False
+        for event in engine.segment(job, volume=volume, cancel=token):
+            finished = event.stage is Stage.FINISHED
+            yield event
+        if not finished:
+            return Outcome(Ending.STOPPED)
+        return Outcome(Ending.FINISHED, objects=read_objects(engine.load_result(job.store)))
+    except Cancelled as stop:
+        return Outcome(Ending.STOPPED, str(stop))
+    except NnunetEmError as error:
+        return Outcome(Ending.FAILED, str(error))
+    except Exception as error:  # noqa: BLE001
+        # Whatever it is, one sentence in the window serves better than a lost thread.
+        return Outcome(Ending.FAILED, f"The job failed unexpectedly: {type(error).__name__}: {error}")
+    finally:
+        over.set()
+
+
+def read_objects(result: SegmentationResult) -> tuple[FoundObjects, ...]:
+    """The object tables of a finished job; slow for millions of objects, so done in the thread."""
+    import pandas as pd  # noqa: PLC0415 - not needed to open the widget
+
+    return tuple(FoundObjects(o.name, o.labels, pd.read_csv(o.table)) for o in result.objects)
+
+
+class JobWorker(GeneratorWorker):  # type: ignore[misc]
+    """A thread worker that stops by its cancel token.
+
+    napari calls `quit` on workers when a window closes. The inherited `quit` would abandon the
+    generator between two events without cleaning up; this one lets the job end by itself.
+    """
+
+    def __init__(
+        self, func: Callable[..., Any], *args: Any, token: CancelToken, over: threading.Event, **kwargs: Any
+    ) -> None:
+        self._token = token
+        self._over = over
+        super().__init__(func, *args, token=token, over=over, **kwargs)
+
+    def quit(self) -> None:
+        """Stop after the block in hand, and give the job a moment to write it."""
+        self._token.cancel()
+        if self.is_running:
+            self._over.wait(_PATIENCE_SECONDS)
+
+
+def make_worker(engine: Engine | None, job: Job, volume: Volume, token: CancelToken) -> JobWorker:
+    """A worker for `run_job`, not yet started.
+
+    Connect to its signals ``yielded`` (`ProgressEvent`) and ``returned`` (`Outcome`), then ``start()`` it.
+    """
+    worker: JobWorker = create_worker(
+        run_job, engine, job, volume, token=token, over=threading.Event(), _worker_class=JobWorker
+    )
+    return worker

@@ -1,0 +1,37 @@
+"""What the window tests share: a small phantom on disk-free layers, and waiting for the widget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.testing.phantom import Phantom
+
+VOXEL_SIZE_NM = (40.0, 8.0, 8.0)
+PLACE = {"scale": VOXEL_SIZE_NM, "units": ("nanometer",) * 3}
+
+
+@pytest.fixture(scope="session")
+def em() -> np.ndarray:
+    """Phantom, (z, y, x) uint8, three blocks deep."""
+    return Phantom(seed=3, voxel_size_nm=VOXEL_SIZE_NM).block(Box((0, 0, 0), (40, 96, 112)))[0]
+
+
+@pytest.fixture
+def open_widget(make_napari_viewer_proxy, qtbot, tmp_path: Path) -> Callable[..., Any]:
+    """Open the Segment widget as the Plugins menu does, in a window on the screen."""
+
+    def build(model: str = "mitochondria-2d", output: str = "out.zarr") -> tuple[Any, Any]:
+        viewer = make_napari_viewer_proxy(show=True)
+        _, widget = viewer.window.add_plugin_dock_widget("napari-nnunet-em", "Segment")
+        widget.models.choose(model)
+        qtbot.waitUntil(lambda: widget.models.chosen.bundle is not None, timeout=60_000)
+        widget.form.output["path"].value = str(tmp_path / output)
+        return viewer, widget
+
+    return build

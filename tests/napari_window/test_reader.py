@@ -1,0 +1,146 @@
+"""The reader opens what is ours to open, lazily, and leaves the rest alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from napari.layers import Layer
+from ome_zarr.io import parse_url
+from ome_zarr.writer import write_image, write_labels
+
+from napari_nnunet_em._napari.reader import get_reader, read
+from napari_nnunet_em.errors import InputError
+from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
+
+
+def raw(shape=(4, 32, 40)) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+
+
+def spec(kind: Kind = Kind.IMAGE, **keywords) -> SinkSpec:
+    settings = {
+        "shape": (4, 64, 64),
+        "dtype": np.dtype(np.uint8),
+        "voxel_size_nm": (40.0, 8.0, 8.0),
+        "origin_nm": (80.0, 160.0, 240.0),
+        "chunk_shape": (4, 32, 32),
+        "block_shape": (4, 64, 64),
+        "kind": kind,
+        "channel_names": ("mitochondria",) if kind is Kind.IMAGE else (),
+    }
+    return SinkSpec(**{**settings, **keywords})
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> Path:
+    """A store as a job leaves it."""
+    store = tmp_path / "brain.zarr"
+    box = Box.whole((4, 64, 64))
+    MultiscaleSink.create(store, "", spec()).write(box, raw(box.shape))
+    labels = np.zeros(box.shape, np.uint32)
+    labels[:, 10:20, 10:20] = 5
+    MultiscaleSink.create(store, "labels/classes", spec(Kind.LABELS)).write(
+        box, (labels > 0).astype(np.uint8)
+    )
+    objects = spec(Kind.LABELS, dtype=np.dtype(np.uint32))
+    MultiscaleSink.create(store, "labels/mitochondria", objects).write(box, labels)
+    return store
+
+
+def test_ordinary_folders_and_plain_tiff_are_declined(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", raw(), photometric="minisblack")
+    (tmp_path / "folder.zarr").mkdir()
+    for path in (tmp_path, tmp_path / "a.tif", tmp_path / "folder.zarr", tmp_path / "missing.zarr"):
+        assert get_reader(str(path)) is None
+    assert get_reader([str(tmp_path), str(tmp_path)]) is None
+
+
+def test_zarr_folders_of_any_name_and_hdf5_are_taken(tmp_path: Path) -> None:
+    zarr.save(tmp_path / "plain", raw())
+    (tmp_path / "a.H5").touch()
+    assert get_reader(str(tmp_path / "plain")) is read
+    assert get_reader([str(tmp_path / "a.H5")]) is read
+
+
+def test_a_result_opens_as_probability_and_labels_in_their_place(result: Path) -> None:
+    layers = {keywords["name"]: (data, keywords, kind) for data, keywords, kind in read(str(result))}
+    assert list(layers) == ["brain mitochondria probability", "brain mitochondria", "brain classes"]
+    for data, keywords, kind in layers.values():
+        layer = Layer.create(data, keywords, kind)
+        np.testing.assert_allclose(layer.scale, (40, 8, 8))
+        np.testing.assert_allclose(layer.translate, (80, 160, 240))
+        assert {str(unit) for unit in layer.units} == {"nanometer"}
+    assert layers["brain mitochondria probability"][1]["contrast_limits"] == (0, 255)
+    assert layers["brain mitochondria"][2] == "labels"
+    assert not layers["brain classes"][1]["visible"]
+
+
+def test_voxels_are_not_read(result: Path) -> None:
+    for data, _, _ in read(str(result)):
+        assert all(isinstance(level, zarr.Array) for level in (data if isinstance(data, list) else [data]))
+
+
+def test_a_label_image_alone_opens_as_labels(result: Path) -> None:
+    ((data, keywords, kind),) = read(str(result / "labels" / "mitochondria"))
+    assert (kind, keywords["name"]) == ("labels", "brain mitochondria")
+    level = data[0] if isinstance(data, list) else data
+    assert set(np.unique(level[...])) == {0, 5}
+
+
+def test_several_channels_become_layers(tmp_path: Path) -> None:
+    store, box = tmp_path / "two.zarr", Box.whole((4, 64, 64))
+    values = raw((2, *box.shape))
+    names = ("mitochondria", "vesicles")
+    MultiscaleSink.create(store, "", spec(channels=2, channel_names=names)).write(box, values)
+    layers = read(str(store))
+    assert [k["name"] for _, k, _ in layers] == [f"two {name} probability" for name in names]
+    for channel, (data, _, _) in enumerate(layers):
+        level = data[0] if isinstance(data, list) else data
+        np.testing.assert_array_equal(level[0], values[channel, 0])
+
+
+def test_other_programs_ome_zarr_opens_with_labels_scale_and_units(tmp_path: Path) -> None:
+    folder = tmp_path / "other.zarr"
+    group = zarr.open_group(parse_url(folder, mode="w").store, mode="w")
+    values = raw()
+    size = {"scale": dict.fromkeys("zyx", 0.01), "axes_units": dict.fromkeys("zyx", "micrometer")}
+    write_image(values, group, axes="zyx", scale_factors=(), **size)
+    cells = (values > 128).astype(np.uint8)
+    write_labels(cells, group, "cells", axes="zyx", scaler=None, scale_factors=(), **size)
+    (image, image_keywords, kind), (_, labels_keywords, labels_kind) = read(str(folder))
+    assert (kind, labels_kind) == ("image", "labels")
+    assert image_keywords["scale"] == pytest.approx((10, 10, 10))
+    assert labels_keywords["name"] == "other cells"
+    assert "colormap" not in image_keywords
+    np.testing.assert_array_equal((image[0] if isinstance(image, list) else image)[...], values)
+
+
+def test_hdf5_opens_with_the_voxel_size_it_states(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["raw"] = raw()
+        file["raw"].attrs["element_size_um"] = (0.04, 0.008, 0.008)
+    ((data, keywords, kind),) = read(str(tmp_path / "v.h5"))
+    assert kind == "image"
+    assert keywords["scale"] == pytest.approx((40, 8, 8))
+    np.testing.assert_array_equal(data[1], raw()[1])
+
+
+def test_an_unknown_voxel_size_stays_unknown(tmp_path: Path) -> None:
+    zarr.save(tmp_path / "plain.zarr", raw())
+    ((data, keywords, kind),) = read(str(tmp_path / "plain.zarr"))
+    layer = Layer.create(data, keywords, kind)
+    assert {str(unit) for unit in layer.units} == {"pixel"}
+    np.testing.assert_allclose(layer.scale, 1)
+
+
+def test_several_datasets_are_named_in_the_error(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["raw"], file["other"] = raw(), raw()
+    with pytest.raises(InputError, match=r"raw.*other|other.*raw"):
+        read(str(tmp_path / "v.h5"))

@@ -1,0 +1,130 @@
+"""What the form says, without a window."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from napari_nnunet_em._napari.placement import KnownSize
+from napari_nnunet_em._napari.wording import (
+    as_text,
+    button_text,
+    duration_text,
+    error_note,
+    finished_text,
+    flip_choices,
+    fold_choices,
+    model_note,
+    rate_text,
+    short_licence,
+    status_text,
+    voxel_size_note,
+)
+from napari_nnunet_em.config import ModelSettings, PredictionSettings
+from napari_nnunet_em.model import ModelBundle
+from napari_nnunet_em.progress import ProgressEvent, Stage
+
+
+@pytest.mark.parametrize(
+    ("classes", "text"),
+    [
+        (("mitochondria",), "Segment mitochondria"),
+        (("mitochondria", "vesicles", "nuclei"), "Segment 3 classes"),
+        ((), "Segment"),
+    ],
+)
+def test_the_button_is_named_after_the_target(classes: tuple[str, ...], text: str) -> None:
+    assert button_text(classes) == text
+
+
+def test_flips_are_every_combination_that_the_model_allows_and_valid_settings() -> None:
+    values = [value for _, value in flip_choices((0, 1, 2), 3)]
+    expected = ["none", *("".join(c) for n in (1, 2, 3) for c in itertools.combinations("zyx", n))]
+    assert values == expected
+    for value in values:
+        assert PredictionSettings(tta=value).tta == value
+
+
+def test_flips_of_a_2d_model_name_the_axes_of_the_image() -> None:
+    assert [value for _, value in flip_choices((0, 1), 2)] == ["none", "y", "x", "yx"]
+    assert flip_choices((0, 1), 2)[-1][0] == "all: y, x (4 × the time)"
+
+
+def test_without_allowed_axes_there_is_nothing_to_choose() -> None:
+    assert [value for _, value in flip_choices((), 3)] == ["none"]
+
+
+@pytest.mark.parametrize(
+    ("folds", "values"),
+    [
+        (("all",), [("all",)]),
+        (("0",), [("0",)]),
+        (("0", "1", "2"), [("0", "1", "2"), ("0",), ("1",), ("2",)]),
+        (("0", "all"), [("0",), ("all",)]),
+        (("0", "1", "all"), [("0", "1"), ("0",), ("1",), ("all",)]),
+        ((), [None]),
+    ],
+)
+def test_the_first_offered_fold_is_what_the_model_would_take_itself(folds, values) -> None:
+    offered = fold_choices(folds)
+    assert [value for _, value in offered] == values
+    assert len({label for label, _ in offered}) == len(offered)
+    assert all(ModelSettings(folds=value).folds == value for value in values)
+
+
+def test_the_note_of_a_model_shows_what_it_expects_and_its_licence() -> None:
+    note = model_note(ModelBundle.open("mitochondria-3d"), "Research use only; no <sale>.")
+    assert "3D" in note
+    assert "50 × 8 × 8 nm" in note
+    assert "Research use only; no &lt;sale&gt;." in note
+
+
+def test_a_short_licence_skips_headings_and_long_texts() -> None:
+    assert short_licence("# Licence\n\nCC BY 4.0\nmore") == "CC BY 4.0"
+    assert len(short_licence("word " * 100)) <= 120
+    assert short_licence("") == "Licence not stated."
+
+
+def test_the_voxel_size_note_tells_stated_entered_and_missing_apart() -> None:
+    known = KnownSize((40.0, 8.0, 8.0), "layer scale and units")
+    assert voxel_size_note(known, as_text(known.voxel_size_nm)) == "from layer scale and units"
+    assert voxel_size_note(known, "50, 8, 8") == "as entered here"
+    assert "states no voxel size" in voxel_size_note(KnownSize(None, "unknown"), None)
+
+
+def test_notes_cannot_smuggle_in_markup() -> None:
+    assert "<b>" not in error_note("<b>bold</b>")
+
+
+def test_the_status_line_holds_stage_blocks_speed_and_time_left() -> None:
+    event = ProgressEvent(Stage.PREDICT, 3, 12, eta_seconds=125, voxels_per_second=1.23e6)
+    assert status_text(event) == "Predicting, 3 of 12 blocks, 1.2 Mvoxel/s, 2 min left"
+    assert status_text(ProgressEvent(Stage.OPEN, message="Voxel size 8 nm.")) == "Opening, Voxel size 8 nm."
+
+
+def test_every_stage_has_words() -> None:
+    for stage in Stage:
+        assert status_text(ProgressEvent(stage, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s"), (59, "59 s"), (61, "1 min"), (3599, "1 h 0 min"), (3 * 3600 + 25 * 60, "3 h 25 min")],
+)
+def test_time_spans_are_short(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+def test_speeds_have_a_fitting_prefix() -> None:
+    assert [rate_text(v) for v in (5, 2.5e3, 2.5e6, 1e9)] == [
+        "5 voxel/s",
+        "2.5 kvoxel/s",
+        "2.5 Mvoxel/s",
+        "1.0 Gvoxel/s",
+    ]
+
+
+def test_the_last_line_counts_objects_and_says_where_they_are(tmp_path) -> None:
+    assert finished_text({"mitochondria": 41}, tmp_path) == f"Found 41 mitochondria. Saved in {tmp_path}"
+    assert finished_text({}, tmp_path).startswith("Found no objects.")
