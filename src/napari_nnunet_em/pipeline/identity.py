@@ -27,7 +27,6 @@ def prediction_identity(
             "voxel_size_nm": list(volume.voxel_size_nm or ()),
         },
         "model": {
-            "name": bundle.name,
             "content": bundle.digest(folds),
             "configuration": bundle.configuration,
             "folds": list(folds),

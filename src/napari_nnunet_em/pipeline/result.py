@@ -56,6 +56,8 @@ class SegmentationResult:
         Of the prediction, in the last run that predicted anything; 0 if none did.
     peak_memory_bytes : int
         Highest resident memory of the process that finished the job.
+    finished : str
+        When it finished last, ISO 8601 in UTC.
     """
 
     store: Path
@@ -68,6 +70,7 @@ class SegmentationResult:
     seconds: float
     voxels_per_second: float
     peak_memory_bytes: int
+    finished: str
 
     def document(self) -> dict[str, Any]:
         """The result as plain JSON values; paths relative to the store, so that it may be moved."""
@@ -89,6 +92,7 @@ class SegmentationResult:
             "seconds": self.seconds,
             "voxels_per_second": self.voxels_per_second,
             "peak_memory_bytes": self.peak_memory_bytes,
+            "finished": self.finished,
         }
 
 

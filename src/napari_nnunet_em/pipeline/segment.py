@@ -133,10 +133,14 @@ def _begin(opened: OpenJob) -> JobFolder:
                 "job": job.document(),
                 "notes": opened.notes(),
                 "versions": versions(),
-                "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+                "started": _now(),
             },
         )
     return folder
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
 @contextlib.contextmanager
@@ -169,5 +173,6 @@ def _finish(
         seconds=earlier.get("seconds", 0.0) + seconds,
         voxels_per_second=predicted.voxels_per_second or earlier.get("voxels_per_second", 0.0),
         peak_memory_bytes=peak_memory_bytes(),
+        finished=_now(),
     )
     folder.save("result", result.document())
