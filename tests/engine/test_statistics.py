@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import binary_fill_holes, gaussian_filter
 
 from napari_nnunet_em.engine.mask import find_mask
-from napari_nnunet_em.engine.statistics import (
-    Moments,
-    VolumeStatistics,
-    collect_statistics,
-    statistics_block_shape,
-)
+from napari_nnunet_em.engine.moments import Moments, VolumeStatistics
+from napari_nnunet_em.engine.statistics import collect_statistics, statistics_block_shape
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Volume, open_volume

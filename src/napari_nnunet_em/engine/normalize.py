@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_nnunet_em.engine.statistics import Moments
+from napari_nnunet_em.engine.moments import Moments
 from napari_nnunet_em.errors import InputError, ModelError
 
 _EPSILON = 1e-8

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from napari_nnunet_em.config import ModelSettings, PredictionSettings
 from napari_nnunet_em.engine.mask import NonzeroMask, find_mask
+from napari_nnunet_em.engine.moments import VolumeStatistics
 from napari_nnunet_em.engine.normalize import Normalizer, make_normalizer
 from napari_nnunet_em.engine.preprocess import Preprocessor, make_value_range
 from napari_nnunet_em.engine.space import ModelSpace, make_space, transposed_spacings
-from napari_nnunet_em.engine.statistics import VolumeStatistics
 from napari_nnunet_em.errors import InputError, ModelError, SettingsError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Volume

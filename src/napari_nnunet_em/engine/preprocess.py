@@ -8,10 +8,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_nnunet_em.engine.moments import PlaneProfile, VolumeStatistics
 from napari_nnunet_em.engine.normalize import Normalizer
 from napari_nnunet_em.engine.resample import apply_axis
 from napari_nnunet_em.engine.space import ModelSpace, permute_box
-from napari_nnunet_em.engine.statistics import PlaneProfile, VolumeStatistics, plane_area
+from napari_nnunet_em.engine.statistics import plane_area
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Volume
 

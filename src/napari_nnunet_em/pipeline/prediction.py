@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from napari_nnunet_em.engine.layout import Layout, choose_layout
+from napari_nnunet_em.engine.moments import VolumeStatistics
 from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.prepare import prepare, profile_axis
 from napari_nnunet_em.engine.preprocess import Preprocessor
 from napari_nnunet_em.engine.runner import TileRunner
 from napari_nnunet_em.engine.space import ModelSpace
-from napari_nnunet_em.engine.statistics import VolumeStatistics, collect_statistics
+from napari_nnunet_em.engine.statistics import collect_statistics
 from napari_nnunet_em.engine.sweep import BlockResult, Sweep, TilesRun, column_boxes, tiles_run
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
