@@ -57,8 +57,8 @@ manifest: setup ## What napari is told about the plugin
 docs: setup ## The documentation, where every warning and broken link is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs site
 
-screenshots: setup ## The pictures in docs/images, taken in a real window
-	$(SCREEN) $(BIN)/python docs/screenshots.py
+screenshots: setup ## The pictures in docs/images, taken in a real window; needs the data in ../shared
+	$(SCREEN) $(BIN)/python docs/make_screenshots.py
 
 clean: ## Remove everything that can be made again
 	rm -rf $(VENV) site build dist demo-output .coverage .coverage.* .nox .pytest_cache .mypy_cache .ruff_cache \
