@@ -19,7 +19,7 @@ PLACE = {"scale": VOXEL_SIZE_NM, "units": ("nanometer",) * 3}
 @pytest.fixture(scope="session")
 def em() -> np.ndarray:
     """Phantom, (z, y, x) uint8, three blocks deep."""
-    return Phantom(seed=3, voxel_size_nm=VOXEL_SIZE_NM).block(Box((0, 0, 0), (40, 96, 112)))[0]
+    return Phantom(seed=3, voxel_size_nm=VOXEL_SIZE_NM).block(Box((0, 0, 0), (33, 96, 112)))[0]
 
 
 @pytest.fixture

@@ -79,6 +79,9 @@ def test_segment_fills_in_stops_resumes_and_equals_a_headless_run(
     assert len(table) >= 1
     np.testing.assert_array_equal(labels.features["index"], table["id"])
     np.testing.assert_allclose(labels.features["volume_um3"], table["volume_um3"])
+    voxel = np.argwhere(level_zero(labels)[...] == table["id"][0])[0]
+    viewer.dims.set_current_step(0, voxel[0])
+    assert "volume_um3: " in labels.get_status(labels.data_to_world(voxel), world=True)["coordinates"]
     for result in (labels, viewer.layers["em mitochondria probability"]):
         np.testing.assert_allclose(result.scale, VOXEL_SIZE_NM)
         np.testing.assert_allclose(result.extent.world, viewer.layers["em"].extent.world)

@@ -55,7 +55,9 @@ class JobForm:
             OutputSettings,
             [Field(OutputSettings, "path", file_mode="w"), Field(OutputSettings, "overwrite")],
         )
-        self.execution = SettingsForm(ExecutionSettings, [Field(ExecutionSettings, "device")])
+        self.execution = SettingsForm(
+            ExecutionSettings, [Field(ExecutionSettings, name) for name in ("device", "max_ram_gb")]
+        )
 
     def follow_model(self, bundle: ModelBundle) -> None:
         """Offer the folds and flips that a model has."""

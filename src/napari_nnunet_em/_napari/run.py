@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nnunet_em._napari.activity import ActivityBar
 from napari_nnunet_em._napari.live import LiveLayers
 from napari_nnunet_em._napari.request import Request
 from napari_nnunet_em._napari.wording import status_text
 from napari_nnunet_em._napari.worker import Ending, Engine, Outcome, make_worker
-from napari_nnunet_em.progress import CancelToken, ProgressEvent
+from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.components import ViewerModel
+
+_ACTIVITY_MILLISECONDS = 200
 
 
 class SegmentRun(QObject):  # type: ignore[misc]
@@ -55,6 +57,12 @@ class SegmentRun(QObject):  # type: ignore[misc]
         self._worker.yielded.connect(self._on_event)
         self._worker.returned.connect(self._on_outcome)
         self._activity = ActivityBar(request.title, self.stop)
+        self._latest = ProgressEvent(Stage.OPEN)
+        # napari lets other events in while it draws this bar, and a GPU runs hundreds of tiles per second.
+        self._activity_timer = QTimer(self)
+        self._activity_timer.setSingleShot(True)
+        self._activity_timer.setInterval(_ACTIVITY_MILLISECONDS)
+        self._activity_timer.timeout.connect(self._show_activity)
         # Not a method of this object: by then the object is gone.
         self.destroyed.connect(self._worker.quit)
 
@@ -76,11 +84,16 @@ class SegmentRun(QObject):  # type: ignore[misc]
             self._layers.show_probability()
         if event.box is not None:
             self._layers.refresh_soon()
+        self._latest = event
+        if not self._activity_timer.isActive():
+            self._activity_timer.start()
         self.progressed.emit(event)
-        # Last, because napari lets other events in while it draws the bar.
-        self._activity.show(event, status_text(event))
+
+    def _show_activity(self) -> None:
+        self._activity.show(self._latest, status_text(self._latest))
 
     def _on_outcome(self, outcome: Outcome) -> None:
+        self._activity_timer.stop()
         self._activity.close()
         self._layers.stop()
         try:

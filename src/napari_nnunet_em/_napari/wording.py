@@ -135,10 +135,11 @@ def voxel_size_note(known: KnownSize, typed: str | None) -> str:
 
 
 def status_text(event: ProgressEvent) -> str:
-    """The line under the progress bar, such as ``Predicting, 3 of 12 blocks, 1.2 Mvoxel/s, 2 min left``."""
+    """The line under the progress bar, such as ``Predicting, 3 of 12 tiles, 1.2 Mvoxel/s, 2 min left``."""
     parts = [_STAGES[event.stage]]
     if event.total:
-        parts.append(f"{event.done} of {event.total} blocks")
+        unit = "tiles" if event.stage is Stage.PREDICT else "blocks"
+        parts.append(f"{event.done} of {event.total} {unit}")
     if event.voxels_per_second:
         parts.append(rate_text(event.voxels_per_second))
     if event.eta_seconds is not None and event.stage is not Stage.FINISHED:

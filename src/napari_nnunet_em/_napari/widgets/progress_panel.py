@@ -31,7 +31,7 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
         self.stop_button.setMinimumHeight(34)
         self.start_button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.stop_button.setToolTip(
-            "Stop after the block in hand. Finished blocks are kept: the button resumes there."
+            "Stop. Finished blocks are kept, and pressing the button again continues from there."
         )
         self.status.setWordWrap(True)
         self.bar.setTextVisible(True)
@@ -63,9 +63,9 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
         self._say("Starting")
 
     def stopping(self) -> None:
-        """The job was asked to stop and finishes the block in hand."""
+        """The job was asked to stop, and will as soon as it can."""
         self.stop_button.setEnabled(False)
-        self._say("Stopping after the block in hand")
+        self._say("Stopping")
 
     def show_event(self, event: ProgressEvent) -> None:
         """Show how far the job is."""
