@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_nnunet_em.components import ComponentTable
 from napari_nnunet_em.errors import InputError, OutputError
 from napari_nnunet_em.instances.sizes import voxel_volume_um3
 
@@ -64,23 +63,24 @@ class ObjectTable:
         return len(self.frame)
 
     @classmethod
-    def from_components(cls, table: ComponentTable, units: int, placement: Placement) -> ObjectTable:
-        """Put measured components into physical units.
+    def from_statistics(
+        cls, statistics: Mapping[str, NDArray[np.int64]], units: int, placement: Placement
+    ) -> ObjectTable:
+        """Put what was measured into physical units.
 
         Parameters
         ----------
-        table : ComponentTable
-            With a ``sum_probability`` column.
+        statistics : mapping from str to array, (objects,), int64
+            Columns as in `Geometry`, and ``sum_probability``.
         units : int
             How many units of that column's terms make a probability of 1.
         placement : Placement
             Voxel size and origin.
         """
-        statistics = table.statistics
         voxels = statistics["voxels"]
         size = placement.voxel_size_nm or (np.nan, np.nan, np.nan)
         columns: dict[str, NDArray[Any]] = {
-            "id": np.arange(1, table.count + 1),
+            "id": np.arange(1, len(voxels) + 1),
             "voxels": voxels,
             "volume_um3": voxels * voxel_volume_um3(size),
         }

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_nnunet_em.config import SplitMethod
 from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.geometry import Shape, as_shape
-from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, segment_instances
+from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, Segmented, segment_instances
 from napari_nnunet_em.instances.segment import WriteLabels
 from napari_nnunet_em.io import Kind, MultiscaleSink
 from napari_nnunet_em.model import ClassInfo
+from napari_nnunet_em.pipeline.boundary import boundary_channel
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
 from napari_nnunet_em.pipeline.prediction import CLASSES, Events, Predicted, open_or_create, sink_spec
@@ -22,6 +25,7 @@ from napari_nnunet_em.pipeline.result import ClassResult
 from napari_nnunet_em.progress import CancelToken
 
 _DOCUMENT = "objects"
+_SCRATCH = "scratch"
 # cc3d holds Python's global lock; blocks of this side keep a window alive while it works.
 _LARGEST_SIDE = 1024
 
@@ -56,15 +60,17 @@ def find_objects(
     settings = opened.job.instances.model_dump(mode="json")
     document = folder.load(_DOCUMENT) or {}
     if document.get("settings") != settings:
-        document = {"settings": settings, "counts": {}}
+        document = {"settings": settings, "counts": {}, "in_blocks": {}}
         folder.discard("result")
         folder.save(_DOCUMENT, document)
     results = []
     for index, info in enumerate(opened.bundle.classes):
         name = label_name(info.name)
         if name not in document["counts"]:
-            count = yield from _one_class(opened, predicted, (index, info), cancel)
-            document["counts"][name] = count
+            scratch = folder.path / _SCRATCH / name
+            found = yield from _one_class(opened, predicted, (index, info), scratch, cancel)
+            document["counts"][name] = len(found.table)
+            document["in_blocks"][name] = found.in_blocks
             folder.save(_DOCUMENT, document)
         store = opened.job.store
         results.append(
@@ -73,8 +79,11 @@ def find_objects(
                 document["counts"][name],
                 store / "labels" / name,
                 store / "tables" / f"{name}.csv",
+                document["in_blocks"][name],
             )
         )
+    # Only now: a job that is killed before goes on with what was split.
+    shutil.rmtree(folder.path / _SCRATCH, ignore_errors=True)
     return tuple(results)
 
 
@@ -85,8 +94,8 @@ def label_name(class_name: str) -> str:
 
 
 def _one_class(
-    opened: OpenJob, predicted: Predicted, which: tuple[int, ClassInfo], cancel: CancelToken
-) -> Events[int]:
+    opened: OpenJob, predicted: Predicted, which: tuple[int, ClassInfo], scratch: Path, cancel: CancelToken
+) -> Events[Segmented]:
     index, info = which
     name = label_name(info.name)
     store = opened.job.store
@@ -98,16 +107,21 @@ def _one_class(
         index,
         None if exclusive is None or opened.bundle.has_regions else exclusive.levels[0],
         info.value,
+        boundary_channel(opened.bundle),
     )
+    settings = opened.job.instances
+    if settings.split is SplitMethod.BOUNDARY and source.boundary == index:
+        settings = settings.model_copy(update={"split": SplitMethod.NONE})  # boundaries have none themselves
     task = InstanceTask(
         source,
-        opened.job.instances,
+        settings,
         Placement(opened.voxel_size_nm, opened.region.start),
         layout.block_shape,
+        scratch,
     )
-    table = yield from segment_instances(task, _label_writer(opened, layout, name), cancel)
-    table.to_csv(store / "tables" / f"{name}.csv")
-    return len(table)
+    found = yield from segment_instances(task, _label_writer(opened, layout, name), cancel)
+    found.table.to_csv(store / "tables" / f"{name}.csv")
+    return found
 
 
 def _block_shape(layout: Layout) -> Shape:
