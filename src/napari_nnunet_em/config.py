@@ -324,7 +324,7 @@ class InstanceSettings(Settings):
         "model's boundary class.",
     )
     split_strength: float = Field(
-        0.75,
+        0.7,
         gt=0.0,
         le=1.0,
         title="Split strength",

@@ -117,7 +117,7 @@ def test_size_and_border_are_those_of_parts(segmented):
 def test_killed_anywhere_and_run_again_gives_the_same_labels(segmented, touching, tmp_path, stop_after):
     truth, size = touching("anisotropic")
     probability = stored(truth)
-    settings = {**WHOLE, "fill_holes": "3d", "split_memory_gb": 0.02}
+    settings = {**WHOLE, "fill_holes": "3d", "split_memory_gb": 0.01}
     block_shape = (20, 88, 88)
     expected, first = segmented(probability, block_shape, size, **settings)
     segmented(probability, block_shape, size, tmp_path, stop_after, **settings)
@@ -139,7 +139,7 @@ def test_finished_units_are_not_done_again(segmented, touching, tmp_path, monkey
     again, _ = segmented(probability, (20, 88, 88), size, tmp_path, **WHOLE)
     np.testing.assert_array_equal(again, expected)
     with pytest.raises(AssertionError, match="split again"):
-        segmented(probability, (20, 88, 88), size, tmp_path, **{**WHOLE, "split_strength": 0.7})
+        segmented(probability, (20, 88, 88), size, tmp_path, **{**WHOLE, "split_strength": 0.6})
 
 
 def test_a_unit_is_there_whole_or_not_at_all(tmp_path):

@@ -21,7 +21,9 @@ Floats = npt.NDArray[np.float64]
 
 _BALLS = 32  # along an axis; together they look smooth
 _GAP_NM = 60.0  # between groups that do not touch
-_TRIES = 100
+_TRIES = 5  # groups in a row for which there was no room
+_PLACES = 60  # that are tried for one group
+_OPEN = 0.6  # largest share of the radius of a bend that the radius of the tube may take up
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class TouchingStyle:
     length_nm : tuple of float
         Length of its axis.
     bend_degrees : tuple of float
-        By how much the axis turns from end to end.
+        By how much the axis turns from end to end; less where a mitochondrion would touch itself.
     waist : tuple of float
         Thinnest radius of a tube between its ends, as a share of the largest.
     neck : tuple of float
@@ -144,7 +146,7 @@ class _Field:
         misses = 0
         while misses < _TRIES:
             members = self._group(int(self.rng.choice(self.style.group_sizes)))
-            misses = 0 if any(self._placed(members) for _ in range(20)) else misses + 20
+            misses = 0 if any(self._placed(members) for _ in range(_PLACES)) else misses + 1
         return self.ids
 
     def _group(self, members: int) -> list[Tube]:
@@ -169,11 +171,11 @@ class _Field:
         across = other - (other @ along) * along
         across /= max(float(np.linalg.norm(across)), 1e-9)
         s = np.linspace(-0.5, 0.5, _BALLS)
-        length, turn = self._between(style.length_nm), np.deg2rad(self._between(style.bend_degrees))
-        bend = max(turn, 1e-3)
+        length, largest = self._between(style.length_nm), self._between(style.radius_nm)
+        turn = np.deg2rad(self._between(style.bend_degrees))
+        bend = float(np.clip(turn, 1e-3, _OPEN * length / largest))
         forward, aside = np.sin(s * bend) / bend, (np.cos(s * bend) - np.cos(bend / 2)) / bend
         centre = length * (forward[:, None] * along + aside[:, None] * across)
-        largest = self._between(style.radius_nm)
         if self.rng.random() < 0.3:
             # An ellipsoid: its balls shrink towards both ends.
             return Tube(centre, largest * np.sqrt(1 - 0.9 * (2 * s) ** 2))
@@ -216,7 +218,7 @@ class _Field:
             place[0] = 0.0
         tubes = [tube.moved(place) for tube in members]
         box = self._box(tubes)
-        if box.size == 0 or self._meets_others(tubes):
+        if self._leaves_or_meets_others(tubes):
             return False
         axes = [np.arange(a, b) * s for a, b, s in zip(box.start, box.stop, self.size_nm, strict=True)]
         depths = np.stack([tube.depth_nm(axes) for tube in tubes]) + self.rough[box.slices]
@@ -229,11 +231,16 @@ class _Field:
         self.count += len(tubes)
         return True
 
-    def _meets_others(self, tubes: Sequence[Tube]) -> bool:
-        """Whether an axis runs through mitochondria placed before; a quick look before the exact one."""
+    def _leaves_or_meets_others(self, tubes: Sequence[Tube]) -> bool:
+        """Whether an axis leaves the volume, or runs through mitochondria placed before.
+
+        The border may cut off the side of a mitochondrion, but no stretch of it: what is left of a bent one
+        would be pieces that hang together by a sliver, of which nobody could say that they are one.
+        """
         voxels = np.rint(np.concatenate([t.centre_nm for t in tubes]) / self.size_nm).astype(np.intp)
-        inside = voxels[((voxels >= 0) & (voxels < self.ids.shape)).all(axis=1)]
-        return bool(self.taken[tuple(inside.T)].any())
+        if ((voxels < 0) | (voxels >= self.ids.shape)).any():
+            return True
+        return bool(self.taken[tuple(voxels.T)].any())
 
     def _box(self, tubes: Sequence[Tube]) -> Box:
         reach = [(t.centre_nm - t.radius_nm[:, None], t.centre_nm + t.radius_nm[:, None]) for t in tubes]
