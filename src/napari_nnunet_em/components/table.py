@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nnunet_em.components.layout import Layout, label_block
-from napari_nnunet_em.components.runs import Integers
+from napari_nnunet_em.components.run_store import RunStore
+from napari_nnunet_em.components.runs import Integers, paint
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Block
 
@@ -45,6 +46,8 @@ class ComponentTable:
         Final id of the fragment.
     uint32_limit : int
         Largest id for which labels are uint32.
+    runs : RunStore or None
+        What the first pass remembers of each block, if it was asked to.
     """
 
     layout: Layout
@@ -53,6 +56,7 @@ class ComponentTable:
     local: NDArray[np.uint32]
     ids: Labels
     uint32_limit: int = UINT32_LIMIT
+    runs: RunStore | None = None
 
     @property
     def count(self) -> int:
@@ -105,8 +109,30 @@ class ComponentTable:
             ids=ids[stays],
         )
 
+    def recall(self, block: Block) -> Labels | None:
+        """Final labels of a block from what the first pass remembers, without its voxels.
+
+        Parameters
+        ----------
+        block : Block
+            One of ``layout.blocks()``.
+
+        Returns
+        -------
+        array, (z, y, x), `dtype`, or None
+            As `relabel` gives them; None where the block is not remembered. Thread-safe.
+        """
+        local, ids = self.fragments(block)
+        if not local.size:
+            return np.zeros(block.write.shape, dtype=self.dtype)
+        kept = None if self.runs is None else self.runs.recall(self.layout.number(block.index))
+        if kept is None:
+            return None
+        gap, length, label = kept
+        return paint(block.write.shape, gap, length, self._final(int(label.max()), local, ids)[label])
+
     def relabel(self, block: Block, mask: NDArray[np.bool_]) -> Labels:
-        """Final labels of a block.
+        """Final labels of a block, from its voxels.
 
         Parameters
         ----------
@@ -134,6 +160,12 @@ class ComponentTable:
                 f"The voxels of block {block.write} are not those that were labelled before: "
                 "the volume changed while it was worked on; run the job again."
             )
+        out = np.empty(mask.shape, dtype=self.dtype)
+        # Clipping, which nothing needs here, spares NumPy a copy.
+        return np.take(self._final(count, local, ids), labels, out=out, mode="clip")
+
+    def _final(self, count: int, local: NDArray[np.uint32], ids: Labels) -> Labels:
+        """Final id of each label of one block, (count + 1,), 0 for what has none."""
         final = np.zeros(count + 1, dtype=self.dtype)
         final[local] = ids
-        return np.take(final, labels)
+        return final

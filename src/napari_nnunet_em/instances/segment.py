@@ -76,8 +76,9 @@ class FoundObjects:
 
     def labels(self, block: Block) -> NDArray[np.unsignedinteger[Any]]:
         """Labels of one of ``components.layout.blocks()``, (z, y, x); thread-safe if the source is."""
-        if not self.components.fragments(block)[0].size:
-            return np.zeros(block.write.shape, dtype=self.dtype)
+        remembered = self.components.recall(block)
+        if remembered is not None:
+            return remembered
         mask, _ = self.task.source.read(block.write, self.task.settings.threshold)
         return self.components.relabel(block, mask)
 
@@ -118,7 +119,7 @@ def find_objects(
     layout = Layout(source.shape, task.block_shape, settings.connectivity)
     smallest = smallest_object_voxels(settings, task.placement.voxel_size_nm)
     measures = (ValueSum(PROBABILITY),)
-    with ComponentFinder(layout, measures, smallest, task.scratch) as finder:
+    with ComponentFinder(layout, measures, smallest, task.scratch, remember=True) as finder:
         for done, block in enumerate(layout.blocks(), start=1):
             if cancel is not None:
                 cancel.raise_if_cancelled()

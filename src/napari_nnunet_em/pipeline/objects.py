@@ -13,7 +13,7 @@ from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.geometry import Shape, as_shape
 from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, segment_instances
 from napari_nnunet_em.instances.segment import WriteLabels
-from napari_nnunet_em.io import Kind, MultiscaleSink
+from napari_nnunet_em.io import JOB_FOLDER, Kind, MultiscaleSink
 from napari_nnunet_em.model import ClassInfo
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
@@ -104,6 +104,8 @@ def _one_class(
         opened.job.instances,
         Placement(opened.voxel_size_nm, opened.region.start),
         layout.block_shape,
+        # Not the system's folder: that one may be small, or memory.
+        scratch=store / JOB_FOLDER,
     )
     table = yield from segment_instances(task, _label_writer(opened, layout, name), cancel)
     table.to_csv(store / "tables" / f"{name}.csv")
