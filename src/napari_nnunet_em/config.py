@@ -54,6 +54,14 @@ class SpacingUnit(enum.StrEnum):
     NONE = "none"
 
 
+class Planes(enum.StrEnum):
+    """Through which planes a 2D model sees a volume."""
+
+    SLICES = "slices"
+    ORTHOGONAL = "orthogonal"
+    FORCED = "orthogonal-forced"
+
+
 class Connectivity(enum.IntEnum):
     """Which neighbours belong to the same object."""
 
@@ -207,6 +215,12 @@ class PredictionSettings(Settings):
         le=0.9,
         title="Overlap",
         description="Share of a patch by which neighbouring tiles overlap; nnU-Net uses 0.5.",
+    )
+    planes: Planes = Field(
+        Planes.SLICES,
+        title="Planes",
+        description="For 2D models: slices, or orthogonal: the planes across all three axes, their "
+        "probabilities averaged; orthogonal-forced does so for any voxel size.",
     )
 
 
