@@ -74,7 +74,7 @@ class ComponentFinder:
     def _reductions(self) -> dict[str, Reduction]:
         return {name: how for measure in self._all for name, how in measure.columns.items()}
 
-    def add(self, block: Block, mask: Mask, values: BlockValues | None = None) -> None:
+    def add(self, block: Block, mask: Mask, values: BlockValues | None = None) -> NDArray[np.uint32]:
         """Take the next block.
 
         Parameters
@@ -85,6 +85,11 @@ class ComponentFinder:
             Its voxels of objects.
         values : mapping from str to array, (z, y, x), integer
             What the measures sum up, by name.
+
+        Returns
+        -------
+        array, (z, y, x), uint32
+            Its components as it has them by itself, numbered from 1, and 0 outside.
 
         Raises
         ------
@@ -111,6 +116,7 @@ class ComponentFinder:
         far = far_faces(labels)
         self._front.advance(block.index, (number[far[0]], number[far[1]], number[far[2]]), base)
         self._offsets.append(len(self._fragments))
+        return labels
 
     def finish(self) -> ComponentTable:
         """Join the fragments and number the components, once every block was added."""

@@ -87,9 +87,11 @@ class Front:
             Pairs of numbers unique in the volume, without repetition per face.
         """
         found = [
-            _touching(face, base, around, self._layout.reach)
+            _touching(face, base, around, steps)
             for axis, face in enumerate(faces)
-            if face.any() and (around := self._around(axis, index, face.shape)) is not None
+            if (steps := self._layout.steps(axis))
+            and face.any()
+            and (around := self._around(axis, index, face.shape)) is not None
         ]
         return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
 
@@ -132,13 +134,11 @@ class Front:
                 yield steps[0], steps[1], steps[2]
 
 
-def _touching(face: Face, base: int, around: Integers, reach: int) -> Integers:
+def _touching(face: Face, base: int, around: Integers, steps: tuple[tuple[int, int], ...]) -> Integers:
     """Pairs of components in a face and in the plane before it, (contacts, 2)."""
     rows, columns = face.shape
     ours, theirs = [], []
-    for down, right in itertools.product((-1, 0, 1), repeat=2):
-        if 1 + abs(down) + abs(right) > reach:
-            continue
+    for down, right in steps:
         other = around[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
         both = (face > 0) & (other > 0)
         mine, its = face[both], other[both]
