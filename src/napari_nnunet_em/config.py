@@ -54,12 +54,27 @@ class SpacingUnit(enum.StrEnum):
     NONE = "none"
 
 
+class Planes(enum.StrEnum):
+    """Through which planes a 2D model sees a volume."""
+
+    SLICES = "slices"
+    ORTHOGONAL = "orthogonal"
+    FORCED = "orthogonal-forced"
+
+
 class Connectivity(enum.IntEnum):
     """Which neighbours belong to the same object."""
 
     FACES = 6
     EDGES = 18
     CORNERS = 26
+
+
+class Linking(enum.StrEnum):
+    """What makes one object of voxels in different slices."""
+
+    CONTACT = "contact"
+    OVERLAP = "overlap"
 
 
 _RANGE = re.compile(r"^\s*(\d+)\s*:\s*(\d+)\s*$")
@@ -201,6 +216,12 @@ class PredictionSettings(Settings):
         title="Overlap",
         description="Share of a patch by which neighbouring tiles overlap; nnU-Net uses 0.5.",
     )
+    planes: Planes = Field(
+        Planes.SLICES,
+        title="Planes",
+        description="For 2D models: slices, or orthogonal: the planes across all three axes, their "
+        "probabilities averaged; orthogonal-forced does so for any voxel size.",
+    )
 
 
 class InstanceSettings(Settings):
@@ -223,6 +244,26 @@ class InstanceSettings(Settings):
         Connectivity.FACES,
         title="Connectivity",
         description="Voxels join across faces (6), edges (18) or corners (26).",
+    )
+    linking: Linking = Field(
+        Linking.CONTACT,
+        title="Across slices",
+        description="What joins slices across z: contact of voxels, or overlap, which finds objects slice by "
+        "slice and links those that overlap most (for slices much thicker than a pixel is wide).",
+    )
+    link_iou: float = Field(
+        0.25,
+        gt=0.0,
+        le=1.0,
+        title="Least overlap",
+        description="With overlap: smallest intersection over union of two linked cross-sections.",
+    )
+    link_gap: int = Field(
+        0,
+        ge=0,
+        le=16,
+        title="Missing slices",
+        description="With overlap: slices in a row that an object may miss and still be one.",
     )
     min_voxels: int = Field(
         64,

@@ -94,3 +94,7 @@ class CancelToken:
                 "The job was stopped on request; every finished block is kept, "
                 "and running the same job again continues from there."
             )
+
+
+Events = Generator[ProgressEvent, None, T]
+"""Work that yields a `ProgressEvent` after each step and returns its result at the end."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_nnunet_em.config import SpacingUnit
+from napari_nnunet_em.config import Planes, SpacingUnit
 from napari_nnunet_em.progress import ProgressEvent, Stage
 
 if TYPE_CHECKING:
@@ -61,6 +61,23 @@ def flip_choices(mirror_axes: Sequence[int], dimensions: int) -> list[tuple[str,
             text = f"{', '.join(axes)} ({passes} × the time)"
             choices.append((f"all: {text}" if count == len(allowed) else text, "".join(axes)))
     return choices
+
+
+def planes_choices(dimensions: int) -> list[tuple[str, Planes]]:
+    """The planes through which a model can see a volume, as (label, value of the setting ``planes``).
+
+    Parameters
+    ----------
+    dimensions : int
+        Axes of the patch, 2 or 3.
+    """
+    if dimensions == 3:
+        return [("all at once (3D model)", Planes.SLICES)]
+    return [
+        ("slices", Planes.SLICES),
+        ("orthogonal, averaged (3 × the time)", Planes.ORTHOGONAL),
+        ("orthogonal, for any voxel size", Planes.FORCED),
+    ]
 
 
 def fold_choices(folds: Sequence[str]) -> list[tuple[str, tuple[str, ...] | None]]:

@@ -87,7 +87,7 @@ class ComponentFinder:
     def _reductions(self) -> dict[str, Reduction]:
         return {name: how for measure in self._all for name, how in measure.columns.items()}
 
-    def add(self, block: Block, mask: Mask, values: BlockValues | None = None) -> None:
+    def add(self, block: Block, mask: Mask, values: BlockValues | None = None) -> NDArray[np.uint32]:
         """Take the next block.
 
         Parameters
@@ -98,6 +98,11 @@ class ComponentFinder:
             Its voxels of objects.
         values : mapping from str to array, (z, y, x), integer
             What the measures sum up, by name.
+
+        Returns
+        -------
+        array, (z, y, x), uint32
+            Its components as it has them by itself, numbered from 1, and 0 outside.
 
         Raises
         ------
@@ -115,6 +120,7 @@ class ComponentFinder:
         else:
             self._front.skip(block.index)
         self._offsets.append(len(self._fragments))
+        return labels
 
     def _take(self, block: Block, runs: Runs, labels: Labels, values: BlockValues) -> None:
         """Measure the components of a block and join them to those before."""

@@ -86,9 +86,10 @@ class Front:
         """
         found = [np.empty((0, 2), dtype=np.int64)]
         for axis, face in enumerate(faces):
-            if index[axis] > 0 and face.any():
+            steps = self._layout.steps(axis)
+            if steps and index[axis] > 0 and face.any():
                 behind = self._behind(axis, index)
-                found += [np.add(pairs, (base, 0)) for pairs in touching(face, behind, self._layout.reach)]
+                found += [np.add(pairs, (base, 0)) for pairs in touching(face, behind, steps)]
         return np.concatenate(found)
 
     def advance(self, index: Shape, faces: tuple[Face, Face, Face], base: int) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,10 @@ _TAKE = {-1: slice(-1, None), 0: slice(None), 1: slice(0, 1)}
 _PUT = {-1: slice(0, 1), 0: slice(1, -1), 1: slice(-1, None)}
 
 
-def touching(face: Face, behind: Behind, reach: int) -> Iterator[Integers]:
+Steps = Sequence[tuple[int, int]]
+
+
+def touching(face: Face, behind: Behind, steps: Steps) -> Iterator[Integers]:
     """Find pairs of components in a plane and in the plane before it.
 
     Voxels that meet face to face say nearly everything: what lies around the one behind touches that one
@@ -31,8 +33,8 @@ def touching(face: Face, behind: Behind, reach: int) -> Iterator[Integers]:
     behind : mapping from (int, int) to (array, int)
         The faces behind, by steps of blocks along rows and columns; (0, 0) lies straight behind. Each comes
         with what turns its numbers into numbers unique in the volume.
-    reach : int
-        Along how many axes at once a voxel may step to a neighbour; the step to the other plane is one.
+    steps : sequence of (int, int)
+        Steps along rows and columns by which a voxel may touch one in the plane behind; (0, 0) is among them.
 
     Yields
     ------
@@ -46,11 +48,11 @@ def touching(face: Face, behind: Behind, reach: int) -> Iterator[Integers]:
         both = np.flatnonzero((face != 0) & (other != 0))
         mine, its = face.ravel()[both], other.ravel()[both]
         yield _pairs(mine, its.astype(np.int64) + base)
-    if reach > 1 and behind:
-        yield _aslant(face, behind, reach)
+    if len(steps) > 1 and behind:
+        yield _aslant(face, behind, [step for step in steps if step != (0, 0)])
 
 
-def _aslant(face: Face, behind: Behind, reach: int) -> Integers:
+def _aslant(face: Face, behind: Behind, steps: Steps) -> Integers:
     """Pairs across edges and corners, where nothing lies straight behind."""
     rows, columns = face.shape
     around = np.zeros((rows + 2, columns + 2), dtype=np.uint32)
@@ -63,12 +65,11 @@ def _aslant(face: Face, behind: Behind, reach: int) -> Integers:
     places = alone + 2 * (alone // columns) + columns + 3
     numbers, flat = face.ravel()[alone], around.ravel()
     ours, theirs = [], []
-    for down, right in itertools.product((-1, 0, 1), repeat=2):
-        if (down, right) != (0, 0) and 1 + abs(down) + abs(right) <= reach:
-            there = places + (down * (columns + 2) + right)
-            hit = np.flatnonzero(flat[there])
-            ours.append(numbers[hit])
-            theirs.append(there[hit])
+    for down, right in steps:
+        there = places + (down * (columns + 2) + right)
+        hit = np.flatnonzero(flat[there])
+        ours.append(numbers[hit])
+        theirs.append(there[hit])
     found = np.concatenate(theirs)
     row, column = np.divmod(found, columns + 2)
     bases_found = bases[_third(row, rows), _third(column, columns)]

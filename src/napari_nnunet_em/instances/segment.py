@@ -6,6 +6,7 @@ probabilities and the settings alone, so a job killed anywhere gives the same la
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from napari_nnunet_em.components import ComponentFinder, ComponentTable, Layout, ValueSum
 from napari_nnunet_em.config import InstanceSettings
 from napari_nnunet_em.geometry import Block, Box, Shape
+from napari_nnunet_em.instances.linking import SliceLinker, connectivity_of
 from napari_nnunet_em.instances.sizes import smallest_object_voxels
 from napari_nnunet_em.instances.source import ClassProbability
 from napari_nnunet_em.instances.table import PROBABILITY, ObjectTable, Placement
@@ -116,17 +118,28 @@ def find_objects(
         When the scratch folder is full.
     """
     source, settings = task.source, task.settings
-    layout = Layout(source.shape, task.block_shape, settings.connectivity)
     smallest = smallest_object_voxels(settings, task.placement.voxel_size_nm)
     measures = (ValueSum(PROBABILITY),)
-    with ComponentFinder(layout, measures, smallest, task.scratch, remember=True) as finder:
+    layout = Layout(source.shape, task.block_shape, connectivity_of(settings))
+    linker = SliceLinker.of(settings, layout, task.scratch)
+    with (
+        ComponentFinder(
+            layout, measures, 0 if linker else smallest, task.scratch, remember=linker is None
+        ) as finder,
+        linker or contextlib.nullcontext(),
+    ):
         for done, block in enumerate(layout.blocks(), start=1):
             if cancel is not None:
                 cancel.raise_if_cancelled()
             mask, probability = source.read(block.write, settings.threshold)
-            finder.add(block, mask, {PROBABILITY: to_units(probability, mask)})
+            labels = finder.add(block, mask, {PROBABILITY: to_units(probability, mask)})
+            if linker:
+                linker.add(block, labels)
             yield ProgressEvent(Stage.COMPONENTS, done, layout.count)
         components = finder.finish()
+        if linker:
+            linked = linker.join(components, measures)
+            components = linked.select(linked.voxels >= smallest)
     units = units_of_one(source.probability.dtype)
     return FoundObjects(task, components, ObjectTable.from_components(components, units, task.placement))
 

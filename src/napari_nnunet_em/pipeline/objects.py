@@ -17,9 +17,9 @@ from napari_nnunet_em.io import JOB_FOLDER, Kind, MultiscaleSink
 from napari_nnunet_em.model import ClassInfo
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
-from napari_nnunet_em.pipeline.prediction import CLASSES, Events, Predicted, open_or_create, sink_spec
+from napari_nnunet_em.pipeline.prediction import CLASSES, Predicted, open_or_create, sink_spec
 from napari_nnunet_em.pipeline.result import ClassResult
-from napari_nnunet_em.progress import CancelToken
+from napari_nnunet_em.progress import CancelToken, Events
 
 _DOCUMENT = "objects"
 # cc3d holds Python's global lock; blocks of this side keep a window alive while it works.
