@@ -1,0 +1,20 @@
+"""From label images to tables: sizes, places, shapes and values of objects, in one pass."""
+
+from napari_nnunet_em.measurement.columns import COLUMNS, Column
+from napari_nnunet_em.measurement.measurer import LabelMeasurer
+from napari_nnunet_em.measurement.table import ObjectTable, table_suffix
+from napari_nnunet_em.measurement.task import INTENSITY, PROBABILITY, MeasureTask, Placement
+from napari_nnunet_em.measurement.values import ValueScale
+
+__all__ = [
+    "COLUMNS",
+    "INTENSITY",
+    "PROBABILITY",
+    "Column",
+    "LabelMeasurer",
+    "MeasureTask",
+    "ObjectTable",
+    "Placement",
+    "ValueScale",
+    "table_suffix",
+]
