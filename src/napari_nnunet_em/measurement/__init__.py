@@ -2,9 +2,11 @@
 
 from napari_nnunet_em.measurement.columns import COLUMNS, Column
 from napari_nnunet_em.measurement.measurer import LabelMeasurer
+from napari_nnunet_em.measurement.sources import ValueSource
+from napari_nnunet_em.measurement.stored import store_table
 from napari_nnunet_em.measurement.table import ObjectTable, table_suffix
 from napari_nnunet_em.measurement.task import INTENSITY, PROBABILITY, MeasureTask, Placement
-from napari_nnunet_em.measurement.values import ValueScale
+from napari_nnunet_em.measurement.values import ValueScale, needs_range
 
 __all__ = [
     "COLUMNS",
@@ -16,5 +18,8 @@ __all__ = [
     "ObjectTable",
     "Placement",
     "ValueScale",
+    "ValueSource",
+    "needs_range",
+    "store_table",
     "table_suffix",
 ]

@@ -4,9 +4,9 @@ A surface of area S is crossed S / 2 times, on average over all directions, by l
 grid of voxels only some directions can be had, each with the share of the sphere that is nearest to it as
 weight (Lehmann & Legland 2012, hal-02811118; Legland, Kiêu & Devaux 2007, doi 10.5566/ias.v26.p83-92): the
 3 axes and the 10 diagonals of the 3 x 3 x 3 neighbourhood. With thick slices all diagonals that leave the
-slice point nearly along z, and slanted surfaces come out up to 30 % wrong. Here a diagonal takes as many voxels
-along a short side as are about as long as one along the long side, so that the 13 directions are nearly
-those of cubic voxels at any voxel size.
+slice point nearly along z, and slanted surfaces come out up to 30 % wrong. Here a diagonal takes as many
+voxels along a short side as are about as long as one along the long side, so that the 13 directions are
+nearly those of cubic voxels at any voxel size.
 
 Crossings are counted in integers with fixed-point weights: sums are exact, whatever order they are taken in.
 """

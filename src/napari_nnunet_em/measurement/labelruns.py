@@ -1,7 +1,8 @@
 """The labelled voxels of a block as stretches along x.
 
 Objects in microscopy are blobs, so a block has far fewer stretches than voxels, and most of what is summed
-per object costs a fraction of a pass over the voxels. Unlike the runs of `components`, two of these may touch.
+per object costs a fraction of a pass over the voxels. Unlike the runs of `components`, two of these may
+touch.
 """
 
 from __future__ import annotations

@@ -128,7 +128,9 @@ def _arrow(frame: pd.DataFrame) -> pa.Table:
 def _to_csv(table: pa.Table, path: Path) -> None:
     from pyarrow import csv  # noqa: PLC0415
 
-    csv.write_csv(table, path, csv.WriteOptions(quoting_style="none"))
+    with path.open("wb") as file:
+        file.write(",".join(table.column_names).encode() + b"\n")  # arrow's own header is quoted
+        csv.write_csv(table, file, csv.WriteOptions(include_header=False, quoting_style="none"))
 
 
 def _to_parquet(table: pa.Table, path: Path) -> None:

@@ -52,16 +52,16 @@ class ValueScale:
 
     @classmethod
     def of_intensity(cls, dtype: np.dtype[Any], largest: float = 1.0) -> ValueScale:
-        """Raw voxels; those that are no integers of 8 or 16 bits are rounded to about 2**-24 of `largest`.
+        """Raw voxels; where `needs_range` says so, they are rounded to about 2**-24 of `largest`.
 
         Parameters
         ----------
         dtype : numpy.dtype
             Type of the voxels.
         largest : float
-            The largest absolute value in the whole volume; only used for those.
+            The largest absolute value in the whole volume.
         """
-        if dtype.kind != "f" and dtype.itemsize <= _SMALL_INTEGERS:
+        if not needs_range(dtype):
             return cls(1.0, True)
         # A power of two, so that values which have few binary digits stay exact.
         exponent = math.frexp(largest)[1] if largest > 0 else 0
@@ -72,3 +72,8 @@ class ValueScale:
         if self.as_stored:
             return values.astype(np.int64)
         return np.rint(values.astype(np.float64) * self.one).astype(np.int64)
+
+
+def needs_range(dtype: np.dtype[Any]) -> bool:
+    """Whether values of this type can only be scaled to integers by their range: all but those of 16 bits."""
+    return dtype.kind == "f" or dtype.itemsize > _SMALL_INTEGERS
