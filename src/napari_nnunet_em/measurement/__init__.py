@@ -7,6 +7,7 @@ from napari_nnunet_em.measurement.stored import store_table
 from napari_nnunet_em.measurement.table import ObjectTable, table_suffix
 from napari_nnunet_em.measurement.task import INTENSITY, PROBABILITY, MeasureTask, Placement
 from napari_nnunet_em.measurement.values import ValueScale, needs_range
+from napari_nnunet_em.measurement.volumes import measure_labels
 
 __all__ = [
     "COLUMNS",
@@ -19,6 +20,7 @@ __all__ = [
     "Placement",
     "ValueScale",
     "ValueSource",
+    "measure_labels",
     "needs_range",
     "store_table",
     "table_suffix",
