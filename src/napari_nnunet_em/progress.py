@@ -36,6 +36,7 @@ class Stage(enum.StrEnum):
     PREDICT = "predict"
     COMPONENTS = "components"
     LABELS = "labels"
+    MEASURE = "measure"
     FINISHED = "finished"
 
 

@@ -18,7 +18,6 @@ from napari_nnunet_em.pipeline import load_result, run, segment
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.progress import CancelToken, Stage
 
-
 BLOCKS = 5  # of 8 slices each, since the 40 slices are few
 
 

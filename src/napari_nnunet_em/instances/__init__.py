@@ -8,8 +8,8 @@ from napari_nnunet_em.instances.segment import (
     write_labels,
 )
 from napari_nnunet_em.instances.source import ClassProbability, StoredArray
-from napari_nnunet_em.instances.table import ObjectTable, Placement
 from napari_nnunet_em.instances.threshold import is_above, object_voxels
+from napari_nnunet_em.measurement import ObjectTable, Placement
 
 __all__ = [
     "ClassProbability",

@@ -215,12 +215,13 @@ class SliceLinker:
         """Overlaps with slices of the blocks above."""
         first = block.write.start[0]
         for z in range(max(first - self._reach, 0), first):
-            earlier = self._slices.read(self._slot(block, z), labels.shape[1:])
-            if earlier is None:
+            kept = self._slices.read(self._slot(block, z), labels.shape[1:])
+            if kept is None:
                 continue
+            earlier, base = kept
             for later in range(first, min(z + self._reach + 1, block.write.stop[0])):
                 shared = Overlaps.between(earlier, labels[later - first])
-                yield Overlaps(shared.one, shared.other + self._base, shared.pixels)
+                yield Overlaps(shared.one + base, shared.other + self._base, shared.pixels)
 
     def _slot(self, block: Block, z: int) -> int:
         """Place of one slice of a column of blocks: slices that are not needed at once share one."""

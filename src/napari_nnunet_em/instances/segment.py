@@ -15,14 +15,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_nnunet_em.components import ComponentFinder, ComponentTable, Layout, ValueSum
+from napari_nnunet_em.components import ComponentFinder, ComponentTable, Layout
 from napari_nnunet_em.config import InstanceSettings
 from napari_nnunet_em.geometry import Block, Box, Shape
 from napari_nnunet_em.instances.linking import SliceLinker, connectivity_of
 from napari_nnunet_em.instances.sizes import smallest_object_voxels
 from napari_nnunet_em.instances.source import ClassProbability
-from napari_nnunet_em.instances.table import PROBABILITY, ObjectTable, Placement
-from napari_nnunet_em.instances.threshold import to_units, units_of_one
+from napari_nnunet_em.measurement import (
+    INTENSITY,
+    PROBABILITY,
+    LabelMeasurer,
+    MeasureTask,
+    ObjectTable,
+    Placement,
+    ValueScale,
+    ValueSource,
+)
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
 WriteLabels = Callable[[Box, NDArray[Any]], None]
@@ -44,6 +52,8 @@ class InstanceTask:
         Blocks that are read and written; aligned to what the label image wants. They never change the labels.
     scratch : pathlib.Path or None
         Folder for the front of very large volumes; the system's own without it.
+    intensity : ValueSource or None
+        The raw voxels, where they are to be measured inside objects.
     """
 
     source: ClassProbability
@@ -51,11 +61,19 @@ class InstanceTask:
     placement: Placement
     block_shape: Shape
     scratch: Path | None = None
+    intensity: ValueSource | None = None
+
+    @property
+    def measured(self) -> dict[str, ValueSource]:
+        """What is measured inside objects."""
+        stored = self.source.probability.dtype
+        probability = ValueSource(self.source.stored, ValueScale.of_probability(stored))
+        return {PROBABILITY: probability, **({INTENSITY: self.intensity} if self.intensity else {})}
 
 
 @dataclass(frozen=True, eq=False)
 class FoundObjects:
-    """What the first pass found: the table is complete, the labels are not written yet.
+    """What the first pass found; the labels are not written yet.
 
     Attributes
     ----------
@@ -63,13 +81,10 @@ class FoundObjects:
         What was asked.
     components : ComponentTable
         The objects as connected components.
-    table : ObjectTable
-        The objects in physical units; ``id`` is the label.
     """
 
     task: InstanceTask
     components: ComponentTable
-    table: ObjectTable
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
@@ -88,7 +103,7 @@ class FoundObjects:
 def find_objects(
     task: InstanceTask, cancel: CancelToken | None = None
 ) -> Generator[ProgressEvent, None, FoundObjects]:
-    """First pass: find and measure the objects of a class.
+    """First pass: find the objects of a class.
 
     Use it as ``found = yield from find_objects(task)``.
 
@@ -119,29 +134,26 @@ def find_objects(
     """
     source, settings = task.source, task.settings
     smallest = smallest_object_voxels(settings, task.placement.voxel_size_nm)
-    measures = (ValueSum(PROBABILITY),)
     layout = Layout(source.shape, task.block_shape, connectivity_of(settings))
     linker = SliceLinker.of(settings, layout, task.scratch)
     with (
         ComponentFinder(
-            layout, measures, 0 if linker else smallest, task.scratch, remember=linker is None
+            layout, (), 0 if linker else smallest, task.scratch, remember=linker is None
         ) as finder,
         linker or contextlib.nullcontext(),
     ):
         for done, block in enumerate(layout.blocks(), start=1):
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            mask, probability = source.read(block.write, settings.threshold)
-            labels = finder.add(block, mask, {PROBABILITY: to_units(probability, mask)})
+            labels = finder.add(block, source.read(block.write, settings.threshold)[0])
             if linker:
                 linker.add(block, labels)
             yield ProgressEvent(Stage.COMPONENTS, done, layout.count)
         components = finder.finish()
         if linker:
-            linked = linker.join(components, measures)
+            linked = linker.join(components, ())
             components = linked.select(linked.voxels >= smallest)
-    units = units_of_one(source.probability.dtype)
-    return FoundObjects(task, components, ObjectTable.from_components(components, units, task.placement))
+    return FoundObjects(task, components)
 
 
 def write_labels(
@@ -183,7 +195,7 @@ def segment_instances(
     create_labels: Callable[[np.dtype[Any]], WriteLabels],
     cancel: CancelToken | None = None,
 ) -> Generator[ProgressEvent, None, ObjectTable]:
-    """Both passes: find the objects of a class, then write their labels.
+    """Both passes: find the objects of a class, then write and measure them.
 
     Use it as ``objects = yield from segment_instances(task, create_labels)``.
 
@@ -202,5 +214,15 @@ def segment_instances(
     ObjectTable
     """
     found = yield from find_objects(task, cancel)
-    yield from write_labels(found, create_labels(found.dtype), cancel)
-    return found.table
+    write = create_labels(found.dtype)
+    sources = task.measured
+    scales = {name: source.scale for name, source in sources.items()}
+    measurer = LabelMeasurer(MeasureTask(task.source.shape, task.placement, scales))
+
+    def write_and_measure(box: Box, labels: NDArray[Any]) -> None:
+        write(box, labels)
+        values = {name: source.read(box) for name, source in sources.items()} if labels.any() else {}
+        measurer.add(box, labels, values)
+
+    yield from write_labels(found, write_and_measure, cancel)
+    return measurer.finish()

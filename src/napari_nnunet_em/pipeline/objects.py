@@ -8,12 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_nnunet_em.engine.layout import Layout
-from napari_nnunet_em.geometry import Shape, as_shape
+from napari_nnunet_em.engine.moments import VolumeStatistics
+from napari_nnunet_em.geometry import Box, Shape, as_shape
 from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, segment_instances
 from napari_nnunet_em.instances.segment import WriteLabels
 from napari_nnunet_em.io import JOB_FOLDER, Kind, MultiscaleSink
+from napari_nnunet_em.measurement import ValueScale, ValueSource, needs_range, store_table
 from napari_nnunet_em.model import ClassInfo
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
@@ -63,7 +66,7 @@ def find_objects(
     for index, info in enumerate(opened.bundle.classes):
         name = label_name(info.name)
         if name not in document["counts"]:
-            count = yield from _one_class(opened, predicted, (index, info), cancel)
+            count = yield from _one_class(opened, predicted, folder, (index, info), cancel)
             document["counts"][name] = count
             folder.save(_DOCUMENT, document)
         store = opened.job.store
@@ -85,11 +88,14 @@ def label_name(class_name: str) -> str:
 
 
 def _one_class(
-    opened: OpenJob, predicted: Predicted, which: tuple[int, ClassInfo], cancel: CancelToken
+    opened: OpenJob,
+    predicted: Predicted,
+    folder: JobFolder,
+    which: tuple[int, ClassInfo],
+    cancel: CancelToken,
 ) -> Events[int]:
     index, info = which
     name = label_name(info.name)
-    store = opened.job.store
     layout = Layout(predicted.layout.chunk_shape, _block_shape(predicted.layout))
     # Exclusive classes may not share a voxel, however low the threshold.
     exclusive = predicted.sinks.classes if len(opened.bundle.classes) > 1 else None
@@ -105,11 +111,35 @@ def _one_class(
         Placement(opened.voxel_size_nm, opened.region.start),
         layout.block_shape,
         # Not the system's folder: that one may be small, or memory.
-        scratch=store / JOB_FOLDER,
+        scratch=opened.job.store / JOB_FOLDER,
+        intensity=raw_voxels(opened, folder),
     )
     table = yield from segment_instances(task, _label_writer(opened, layout, name), cancel)
-    table.to_csv(store / "tables" / f"{name}.csv")
+    store_table(opened.job.store, name, table)
     return len(table)
+
+
+def raw_voxels(opened: OpenJob, folder: JobFolder) -> ValueSource:
+    """The first channel of the segmented region, to be measured inside objects.
+
+    Parameters
+    ----------
+    opened : OpenJob
+        The job.
+    folder : JobFolder
+        Holds the statistics of the volume, which tell how large its values are.
+    """
+    volume = opened.volume
+
+    def read(box: Box) -> NDArray[Any]:
+        voxels: NDArray[Any] = volume.read(box.shift(opened.region.start))[0]
+        return voxels
+
+    largest = 1.0
+    if needs_range(volume.dtype):
+        values = VolumeStatistics.from_document(folder.load("statistics") or {}).channels[0]
+        largest = max(abs(values.low), abs(values.high))
+    return ValueSource(read, ValueScale.of_intensity(volume.dtype, largest))
 
 
 def _block_shape(layout: Layout) -> Shape:
