@@ -14,7 +14,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    field_validator,
+)
 
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Box, as_shape
@@ -75,6 +83,23 @@ class Linking(enum.StrEnum):
 
     CONTACT = "contact"
     OVERLAP = "overlap"
+
+
+class FillHoles(enum.StrEnum):
+    """Which holes of objects are filled."""
+
+    NONE = "none"
+    VOLUME = "3d"
+    SLICES = "slices"
+
+
+class SplitMethod(enum.StrEnum):
+    """By what objects that touch are told apart."""
+
+    NONE = "none"
+    DISTANCE = "distance"
+    PROBABILITY = "probability"
+    BOUNDARY = "boundary"
 
 
 _RANGE = re.compile(r"^\s*(\d+)\s*:\s*(\d+)\s*$")
@@ -240,6 +265,29 @@ class InstanceSettings(Settings):
         title="Threshold",
         description="A voxel belongs to an object where its probability is above this.",
     )
+    threshold_high: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        title="High threshold",
+        description="Objects without any voxel above this are dropped; 0 keeps them.",
+    )
+    smooth_nm: float = Field(
+        0.0,
+        ge=0.0,
+        le=1000.0,
+        title="Smooth outlines",
+        description="Sigma over which outlines are smoothed; 0 leaves them.",
+        json_schema_extra={"unit": "nm"},
+    )
+    open_nm: float = Field(
+        0.0,
+        ge=0.0,
+        le=1000.0,
+        title="Remove thin parts",
+        description="Parts into which a ball of this radius does not fit are removed; 0 keeps them.",
+        json_schema_extra={"unit": "nm"},
+    )
     connectivity: Connectivity = Field(
         Connectivity.FACES,
         title="Connectivity",
@@ -279,6 +327,64 @@ class InstanceSettings(Settings):
         description="Smaller objects are dropped.",
         json_schema_extra={"unit": "µm³"},
     )
+    max_voxels: int = Field(
+        0,
+        ge=0,
+        title="Maximum size",
+        description="Larger objects are dropped; 0 sets no limit.",
+        json_schema_extra={"unit": "voxel"},
+    )
+    max_volume_um3: float = Field(
+        0.0,
+        ge=0.0,
+        title="Maximum volume",
+        description="Larger objects are dropped; 0 sets no limit.",
+        json_schema_extra={"unit": "µm³"},
+    )
+    drop_border: bool = Field(
+        False,
+        title="Drop cut objects",
+        description="Drop objects that touch the border of the segmented volume.",
+    )
+    fill_holes: FillHoles = Field(
+        FillHoles.NONE,
+        title="Fill holes",
+        description="Fill holes inside objects: those closed in 3d, or in each of the slices.",
+    )
+    split: SplitMethod = Field(
+        SplitMethod.NONE,
+        title="Split",
+        description="Cut touching objects apart by their shape (distance), by the probability, or by the "
+        "model's boundary class.",
+    )
+    split_strength: float = Field(
+        0.75,
+        gt=0.0,
+        le=1.0,
+        title="Split strength",
+        description="Cut where a neck is below this share of the thinner (or less probable) part.",
+    )
+    split_memory_gb: float = Field(
+        4.0,
+        gt=0.0,
+        title="Memory for splitting",
+        description="Objects that need more are split in overlapping blocks, and counted.",
+        json_schema_extra={"unit": "GB"},
+    )
+
+    @field_validator("threshold_high", "max_voxels", "max_volume_um3")
+    @classmethod
+    def _not_below_its_partner(cls, value: float, info: ValidationInfo) -> float:
+        """Refuse an upper limit below the lower one; 0 sets none."""
+        name = info.field_name or ""
+        partner = "threshold" if name == "threshold_high" else name.replace("max", "min")
+        lower = info.data.get(partner, 0)
+        if 0 < value < lower:
+            raise SettingsError(
+                f"The setting {name} is {value:g}, below the {lower:g} of {partner}, so that no object could "
+                "stay: raise it, or set it to 0."
+            )
+        return value
 
 
 class OutputSettings(Settings):

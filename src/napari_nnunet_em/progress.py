@@ -35,6 +35,7 @@ class Stage(enum.StrEnum):
     STATISTICS = "statistics"
     PREDICT = "predict"
     COMPONENTS = "components"
+    SPLIT = "split"
     LABELS = "labels"
     MEASURE = "measure"
     FINISHED = "finished"

@@ -22,6 +22,7 @@ from napari_nnunet_em.instances import (
     segment_instances,
     write_labels,
 )
+from napari_nnunet_em.instances.final import FinalObjects
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
 from napari_nnunet_em.progress import CancelToken, Stage
 from napari_nnunet_em.testing.strategies import block_shapes
@@ -68,7 +69,7 @@ def segment(task, events=None):
 
         return write
 
-    table = drive(segment_instances(task, create), events)
+    table = drive(segment_instances(task, create), events).table
     return labels["image"], table
 
 
@@ -232,12 +233,12 @@ def stored(tmp_path):
 def test_killed_anywhere_and_run_again_gives_the_same_store(stored, steps):
     probability, create, folder = stored
     task = task_for(probability, (4, 8, 16), min_voxels=5)
-    table = drive(segment_instances(task, create("once")))
+    table = drive(segment_instances(task, create("once"))).table
     interrupted = segment_instances(task, create("twice"))
     for _ in range(steps):
         next(interrupted)
     interrupted.close()
-    again = drive(segment_instances(task, create("twice")))
+    again = drive(segment_instances(task, create("twice"))).table
     once, twice = (MultiscaleSink.open(folder / name, "labels/mito").levels for name in ("once", "twice"))
     assert again.frame.equals(table.frame)
     for first, second in zip(once, twice, strict=True):
@@ -258,7 +259,9 @@ def test_stopping_takes_effect_before_the_next_block(stage):
 
 def test_labels_are_uint64_where_ids_need_it():
     found = drive(find_objects(task_for(blobs(4))))
-    wide = replace(found, components=replace(found.components, uint32_limit=0))
+    objects = found.objects
+    few = replace(objects.components, uint32_limit=0)
+    wide = replace(found, objects=FinalObjects.of(objects.foreground, few, objects.parts, None))
     written = np.zeros(SHAPE, dtype=np.uint64)
 
     def write(box, part):

@@ -20,6 +20,7 @@ _STAGES = {
     Stage.STATISTICS: "Measuring intensities",
     Stage.PREDICT: "Predicting",
     Stage.COMPONENTS: "Finding objects",
+    Stage.SPLIT: "Splitting objects",
     Stage.LABELS: "Writing objects",
     Stage.MEASURE: "Measuring objects",
     Stage.FINISHED: "Finished",

@@ -22,6 +22,7 @@ LABELS = {
     Stage.STATISTICS: "Measuring",
     Stage.PREDICT: "Predicting",
     Stage.COMPONENTS: "Finding objects",
+    Stage.SPLIT: "Splitting objects",
     Stage.LABELS: "Writing objects",
     Stage.MEASURE: "Measuring objects",
     Stage.FINISHED: "Finished",

@@ -3,11 +3,14 @@
 from napari_nnunet_em.instances.segment import (
     FoundObjects,
     InstanceTask,
+    Segmented,
     find_objects,
+    in_blocks_note,
     segment_instances,
     write_labels,
 )
 from napari_nnunet_em.instances.source import ClassProbability, StoredArray
+from napari_nnunet_em.instances.splitting.split import split_object
 from napari_nnunet_em.instances.threshold import is_above, object_voxels
 from napari_nnunet_em.measurement import ObjectTable, Placement
 
@@ -17,10 +20,13 @@ __all__ = [
     "InstanceTask",
     "ObjectTable",
     "Placement",
+    "Segmented",
     "StoredArray",
     "find_objects",
+    "in_blocks_note",
     "is_above",
     "object_voxels",
     "segment_instances",
+    "split_object",
     "write_labels",
 ]

@@ -1,7 +1,8 @@
-"""From stored probabilities to instance labels, in two passes over the blocks.
+"""From stored probabilities to instance labels: find, filter, fill, split, number, write.
 
-Nothing provisional is stored: both passes are deterministic, and a block's labels depend on the stored
-probabilities and the settings alone, so a job killed anywhere gives the same labels when it runs again.
+The passes over the blocks are deterministic, and a block's labels depend on the stored probabilities and the
+settings alone, so a job killed anywhere gives the same labels when it runs again. Only the parts of
+objects that were split or filled are stored in between, because they take the longest.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_nnunet_em.components import ComponentFinder, ComponentTable, Layout
-from napari_nnunet_em.config import InstanceSettings
+from napari_nnunet_em.components import ComponentFinder, ComponentTable, Layout, ValueSum
+from napari_nnunet_em.config import InstanceSettings, SplitMethod
+from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Block, Box, Shape
+from napari_nnunet_em.instances.final import FinalObjects
+from napari_nnunet_em.instances.foreground import Foreground
 from napari_nnunet_em.instances.linking import SliceLinker, connectivity_of
-from napari_nnunet_em.instances.sizes import smallest_object_voxels
+from napari_nnunet_em.instances.sizes import largest_object_voxels, smallest_object_voxels
 from napari_nnunet_em.instances.source import ClassProbability
+from napari_nnunet_em.instances.splitting.run import SplitTask, split_objects
+from napari_nnunet_em.instances.threshold import is_above
 from napari_nnunet_em.measurement import (
     INTENSITY,
     PROBABILITY,
@@ -33,7 +39,9 @@ from napari_nnunet_em.measurement import (
 )
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
+_STRONG = "strong"
 WriteLabels = Callable[[Box, NDArray[Any]], None]
+"""Takes a box and its final labels, (z, y, x): writes them, or measures them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +53,14 @@ class InstanceTask:
     source : ClassProbability
         Stored probabilities.
     settings : InstanceSettings
-        Threshold, connectivity and sizes.
+        Threshold, connectivity, sizes, holes and splitting.
     placement : Placement
         Voxel size and origin of the region.
     block_shape : tuple of int, (z, y, x)
         Blocks that are read and written; aligned to what the label image wants. They never change the labels.
     scratch : pathlib.Path or None
-        Folder for the front of very large volumes; the system's own without it.
+        Folder for what is kept between the passes: the front of very large volumes, and the parts of split
+        objects, with which a killed job goes on. Temporary folders of the system without it.
     intensity : ValueSource or None
         The raw voxels, where they are to be measured inside objects.
     """
@@ -73,37 +82,82 @@ class InstanceTask:
 
 @dataclass(frozen=True, eq=False)
 class FoundObjects:
-    """What the first pass found; the labels are not written yet.
+    """All objects of a class, numbered; the labels are not written yet.
 
     Attributes
     ----------
     task : InstanceTask
         What was asked.
-    components : ComponentTable
-        The objects as connected components.
+    objects : FinalObjects
+        The objects.
+    in_blocks : int
+        Objects too large for the memory budget, which were split in overlapping blocks.
     """
 
     task: InstanceTask
-    components: ComponentTable
+    objects: FinalObjects
+    in_blocks: int
+
+    @property
+    def count(self) -> int:
+        """Number of objects; labels go from 1 to `count`."""
+        return self.objects.count
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
         """Type of the label image: uint32, or uint64 beyond its ids."""
-        return self.components.dtype
+        return self.objects.dtype
+
+    @property
+    def layout(self) -> Layout:
+        """The blocks."""
+        return self.objects.components.layout
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not exact about the objects, one sentence each."""
+        if not self.in_blocks:
+            return ()
+        return (in_blocks_note(self.in_blocks, self.task.settings.split_memory_gb),)
 
     def labels(self, block: Block) -> NDArray[np.unsignedinteger[Any]]:
-        """Labels of one of ``components.layout.blocks()``, (z, y, x); thread-safe if the source is."""
-        remembered = self.components.recall(block)
-        if remembered is not None:
-            return remembered
-        mask, _ = self.task.source.read(block.write, self.task.settings.threshold)
-        return self.components.relabel(block, mask)
+        """Labels of one of ``layout.blocks()``, (z, y, x); thread-safe if the source is."""
+        return self.objects.labels(block)
+
+
+def in_blocks_note(count: int, memory_gb: float) -> str:
+    """Say that objects were split in blocks."""
+    objects = "1 object is" if count == 1 else f"{count} objects are"
+    return (
+        f"{objects} too large to be split or filled whole within {memory_gb:g} GB, and "
+        f"{'was' if count == 1 else 'were'} worked on in overlapping blocks: look at "
+        f"{'its' if count == 1 else 'their'} parts, or raise --split-memory-gb."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Segmented:
+    """Objects of a class after their labels were written.
+
+    Attributes
+    ----------
+    table : ObjectTable
+        The objects in physical units; ``id`` is the label.
+    in_blocks : int
+        Objects too large for the memory budget, which were split in overlapping blocks.
+    notes : tuple of str
+        What is not exact about the objects, one sentence each.
+    """
+
+    table: ObjectTable
+    in_blocks: int
+    notes: tuple[str, ...]
 
 
 def find_objects(
     task: InstanceTask, cancel: CancelToken | None = None
 ) -> Generator[ProgressEvent, None, FoundObjects]:
-    """First pass: find the objects of a class.
+    """Find, filter, fill, split and number the objects of a class.
 
     Use it as ``found = yield from find_objects(task)``.
 
@@ -112,12 +166,12 @@ def find_objects(
     task : InstanceTask
         What to do.
     cancel : CancelToken, optional
-        Polled before each block.
+        Polled before each block, and between objects.
 
     Yields
     ------
     ProgressEvent
-        Of stage ``COMPONENTS``, after each block.
+        Of stage ``COMPONENTS``, after each block; then of ``SPLIT``, where objects are split or filled.
 
     Returns
     -------
@@ -128,38 +182,92 @@ def find_objects(
     Cancelled
         When `cancel` asked for it.
     SettingsError
-        When a minimum volume is set and the voxel size is unknown.
+        When a setting needs the voxel size or a boundary class, and there is none.
     OutputError
         When the scratch folder is full.
     """
-    source, settings = task.source, task.settings
-    smallest = smallest_object_voxels(settings, task.placement.voxel_size_nm)
-    layout = Layout(source.shape, task.block_shape, connectivity_of(settings))
-    linker = SliceLinker.of(settings, layout, task.scratch)
+    _check(task)
+    settings, voxel_size = task.settings, task.placement.voxel_size_nm
+    smallest = smallest_object_voxels(settings, voxel_size)
+    largest = largest_object_voxels(settings, voxel_size)
+    foreground = Foreground(task.source, settings, voxel_size)
+    components = yield from _connected(task, foreground, smallest, cancel)
+    components = components.select(_promising(components, settings, largest))
+    split = SplitTask(foreground, components, smallest, task.scratch)
+    parts, in_blocks = yield from split_objects(split, cancel)
+    found = FoundObjects(task, FinalObjects.of(foreground, components, parts, largest), in_blocks)
+    for note in found.notes:
+        yield ProgressEvent(Stage.SPLIT, message=note)
+    return found
+
+
+def _check(task: InstanceTask) -> None:
+    settings = task.settings
+    if settings.split is SplitMethod.BOUNDARY and task.source.boundary is None:
+        raise SettingsError(
+            "Objects cannot be split by boundaries because the model has no boundary class: split them by "
+            "distance or probability."
+        )
+    if settings.split is not SplitMethod.NONE and task.placement.voxel_size_nm is None:
+        raise SettingsError(
+            "Objects cannot be split because the voxel size is unknown, and with it their shape: give the "
+            "voxel size, or set split to none."
+        )
+
+
+def _connected(
+    task: InstanceTask, foreground: Foreground, smallest: int, cancel: CancelToken | None
+) -> Generator[ProgressEvent, None, ComponentTable]:
+    """First pass over the blocks: connected components, and how many strong voxels each holds."""
+    layout = Layout(task.source.shape, task.block_shape, connectivity_of(task.settings))
+    linker = SliceLinker.of(task.settings, layout, task.scratch)
+    high = task.settings.threshold_high
+    measures = (ValueSum(_STRONG),) if high else ()
     with (
+        # Cross-sections are small, and become large only once they are linked.
         ComponentFinder(
-            layout, (), 0 if linker else smallest, task.scratch, remember=linker is None
+            layout, measures, 0 if linker else smallest, task.scratch, remember=linker is None
         ) as finder,
         linker or contextlib.nullcontext(),
     ):
         for done, block in enumerate(layout.blocks(), start=1):
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            labels = finder.add(block, source.read(block.write, settings.threshold)[0])
+            mask, probability = foreground.read(block.write)
+            values = {_STRONG: is_above(probability, high).astype(np.int64)} if high else None
+            labels = finder.add(block, mask, values)
             if linker:
                 linker.add(block, labels)
             yield ProgressEvent(Stage.COMPONENTS, done, layout.count)
         components = finder.finish()
-        if linker:
-            linked = linker.join(components, ())
-            components = linked.select(linked.voxels >= smallest)
-    return FoundObjects(task, components)
+        if not linker:
+            return components
+        linked = linker.join(components, measures)
+    return linked.select(linked.voxels >= smallest)
+
+
+def _promising(
+    components: ComponentTable, settings: InstanceSettings, largest: int | None
+) -> NDArray[np.bool_]:
+    """Which components can become objects, (count,); size and border are final where nothing is split."""
+    keep = np.ones(components.count, dtype=np.bool_)
+    if settings.threshold_high:
+        keep &= components.statistics[f"sum_{_STRONG}"] > 0
+    if settings.split is SplitMethod.NONE:
+        if largest is not None:
+            keep &= components.voxels <= largest
+        if settings.drop_border:
+            keep &= ~components.touches_border
+    return keep
 
 
 def write_labels(
-    found: FoundObjects, write: WriteLabels, cancel: CancelToken | None = None
+    found: FoundObjects,
+    write: WriteLabels,
+    cancel: CancelToken | None = None,
+    measure: WriteLabels | None = None,
 ) -> Iterator[ProgressEvent]:
-    """Second pass: write the labels of every block, background included.
+    """Last pass: write the labels of every block, background included.
 
     Parameters
     ----------
@@ -169,6 +277,8 @@ def write_labels(
         Takes a box and its labels, (z, y, x) of ``found.dtype``; called once per block.
     cancel : CancelToken, optional
         Polled before each block.
+    measure : callable, optional
+        Takes the same as `write`, before it: the seam for whatever is counted in the same pass.
 
     Yields
     ------
@@ -182,11 +292,14 @@ def write_labels(
     InputError
         When the probabilities changed since the first pass.
     """
-    layout = found.components.layout
+    layout = found.layout
     for done, block in enumerate(layout.blocks(), start=1):
         if cancel is not None:
             cancel.raise_if_cancelled()
-        write(block.write, found.labels(block))
+        labels = found.labels(block)
+        if measure is not None:
+            measure(block.write, labels)
+        write(block.write, labels)
         yield ProgressEvent(Stage.LABELS, done, layout.count, box=block.write)
 
 
@@ -194,8 +307,8 @@ def segment_instances(
     task: InstanceTask,
     create_labels: Callable[[np.dtype[Any]], WriteLabels],
     cancel: CancelToken | None = None,
-) -> Generator[ProgressEvent, None, ObjectTable]:
-    """Both passes: find the objects of a class, then write and measure them.
+) -> Generator[ProgressEvent, None, Segmented]:
+    """Find the objects of a class, write their labels, and measure them in the same pass.
 
     Use it as ``objects = yield from segment_instances(task, create_labels)``.
 
@@ -211,18 +324,17 @@ def segment_instances(
 
     Returns
     -------
-    ObjectTable
+    Segmented
     """
     found = yield from find_objects(task, cancel)
-    write = create_labels(found.dtype)
+    found = yield from find_objects(task, cancel)
     sources = task.measured
     scales = {name: source.scale for name, source in sources.items()}
     measurer = LabelMeasurer(MeasureTask(task.source.shape, task.placement, scales))
 
-    def write_and_measure(box: Box, labels: NDArray[Any]) -> None:
-        write(box, labels)
+    def measure(box: Box, labels: NDArray[Any]) -> None:
         values = {name: source.read(box) for name, source in sources.items()} if labels.any() else {}
         measurer.add(box, labels, values)
 
-    yield from write_labels(found, write_and_measure, cancel)
-    return measurer.finish()
+    yield from write_labels(found, create_labels(found.dtype), cancel, measure)
+    return Segmented(measurer.finish(), found.in_blocks, found.notes)

@@ -45,12 +45,15 @@ class ClassProbability:
         Most probable class, for several foreground classes that exclude each other.
     class_value : int
         Value of the class in `classes`.
+    boundary : int or None
+        Channel of the class that marks the boundary between objects, where there is one.
     """
 
     probability: StoredArray
     channel: int = 0
     classes: StoredArray | None = None
     class_value: int = 0
+    boundary: int | None = None
 
     def __post_init__(self) -> None:
         units_of_one(self.probability.dtype)
@@ -72,7 +75,21 @@ class ClassProbability:
         return object_voxels(probability, threshold, classes, self.class_value), probability
 
     def stored(self, box: Box) -> NDArray[Any]:
-        """Probabilities as stored, (z, y, x) of the box."""
-        slices = box.slices
-        key = slices if len(self.probability.shape) == 3 else (self.channel, *slices)
+        """Probability of the class as stored, (z, y, x) of the box."""
+        return self._channel(self.channel, box)
+
+    def read_boundary(self, box: Box) -> NDArray[Any] | None:
+        """Probability of the boundary class as stored, (z, y, x) of the box; None where there is none."""
+        return None if self.boundary is None else self._channel(self.boundary, box)
+
+    def other_classes(self, box: Box) -> NDArray[np.bool_] | None:
+        """Where classes are that exclude this one, (z, y, x) of the box; None where none do."""
+        if self.classes is None:
+            return None
+        classes = np.asarray(self.classes[box.slices])
+        others: NDArray[np.bool_] = (classes != 0) & (classes != self.class_value)
+        return others
+
+    def _channel(self, channel: int, box: Box) -> NDArray[Any]:
+        key = box.slices if len(self.probability.shape) == 3 else (channel, *box.slices)
         return np.asarray(self.probability[key])

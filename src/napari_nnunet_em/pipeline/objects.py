@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_nnunet_em.config import SplitMethod
 from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.engine.moments import VolumeStatistics
 from napari_nnunet_em.geometry import Box, Shape, as_shape
-from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, segment_instances
+from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, Segmented, segment_instances
 from napari_nnunet_em.instances.segment import WriteLabels
-from napari_nnunet_em.io import JOB_FOLDER, Kind, MultiscaleSink
+from napari_nnunet_em.io import Kind, MultiscaleSink
 from napari_nnunet_em.measurement import ValueScale, ValueSource, needs_range, store_table
 from napari_nnunet_em.model import ClassInfo
+from napari_nnunet_em.pipeline.boundary import boundary_channel
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
 from napari_nnunet_em.pipeline.prediction import CLASSES, Predicted, open_or_create, sink_spec
@@ -25,6 +27,7 @@ from napari_nnunet_em.pipeline.result import ClassResult
 from napari_nnunet_em.progress import CancelToken, Events
 
 _DOCUMENT = "objects"
+_SCRATCH = "scratch"
 # cc3d holds Python's global lock; blocks of this side keep a window alive while it works.
 _LARGEST_SIDE = 1024
 
@@ -59,15 +62,16 @@ def find_objects(
     settings = opened.job.instances.model_dump(mode="json")
     document = folder.load(_DOCUMENT) or {}
     if document.get("settings") != settings:
-        document = {"settings": settings, "counts": {}}
+        document = {"settings": settings, "counts": {}, "in_blocks": {}}
         folder.discard("result")
         folder.save(_DOCUMENT, document)
     results = []
     for index, info in enumerate(opened.bundle.classes):
         name = label_name(info.name)
         if name not in document["counts"]:
-            count = yield from _one_class(opened, predicted, folder, (index, info), cancel)
-            document["counts"][name] = count
+            found = yield from _one_class(opened, predicted, folder, (index, info), cancel)
+            document["counts"][name] = len(found.table)
+            document["in_blocks"][name] = found.in_blocks
             folder.save(_DOCUMENT, document)
         store = opened.job.store
         results.append(
@@ -76,8 +80,11 @@ def find_objects(
                 document["counts"][name],
                 store / "labels" / name,
                 store / "tables" / f"{name}.csv",
+                document["in_blocks"][name],
             )
         )
+    # Only now: a job that is killed before goes on with what was split.
+    shutil.rmtree(folder.path / _SCRATCH, ignore_errors=True)
     return tuple(results)
 
 
@@ -93,7 +100,7 @@ def _one_class(
     folder: JobFolder,
     which: tuple[int, ClassInfo],
     cancel: CancelToken,
-) -> Events[int]:
+) -> Events[Segmented]:
     index, info = which
     name = label_name(info.name)
     layout = Layout(predicted.layout.chunk_shape, _block_shape(predicted.layout))
@@ -104,19 +111,25 @@ def _one_class(
         index,
         None if exclusive is None or opened.bundle.has_regions else exclusive.levels[0],
         info.value,
+        boundary_channel(opened.bundle),
     )
+    settings = opened.job.instances
+    if settings.split is SplitMethod.BOUNDARY and source.boundary == index:
+        settings = settings.model_copy(update={"split": SplitMethod.NONE})  # boundaries have none themselves
+    # Not the system's folder: that one may be small, or memory.
+    scratch = folder.path / _SCRATCH / name
+    scratch.mkdir(parents=True, exist_ok=True)
     task = InstanceTask(
         source,
-        opened.job.instances,
+        settings,
         Placement(opened.voxel_size_nm, opened.region.start),
         layout.block_shape,
-        # Not the system's folder: that one may be small, or memory.
-        scratch=opened.job.store / JOB_FOLDER,
+        scratch=scratch,
         intensity=raw_voxels(opened, folder),
     )
-    table = yield from segment_instances(task, _label_writer(opened, layout, name), cancel)
-    store_table(opened.job.store, name, table)
-    return len(table)
+    found = yield from segment_instances(task, _label_writer(opened, layout, name), cancel)
+    store_table(opened.job.store, name, found.table)
+    return found
 
 
 def raw_voxels(opened: OpenJob, folder: JobFolder) -> ValueSource:

@@ -15,6 +15,7 @@ from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Volume, open_volume
 from napari_nnunet_em.model import ModelBundle
+from napari_nnunet_em.pipeline.boundary import check_boundary
 from napari_nnunet_em.pipeline.identity import prediction_identity
 
 _PACKAGES = ("napari-nnunet-em", "nnunetv2", "torch", "zarr", "numpy", "dask")
@@ -131,6 +132,7 @@ def open_job(job: Job, volume: Volume | None = None) -> OpenJob:
     check_channels(volume, bundle)
     orientations = find_orientations(volume, bundle, model, job.prediction.planes)
     axes = mirror_axes(bundle, job.prediction.tta)
+    check_boundary(job.instances, bundle)
     region = _region(job, volume)
     identity = prediction_identity(job, volume, bundle, folds)
     return OpenJob(job, volume, bundle, folds, orientations, axes, region, identity)

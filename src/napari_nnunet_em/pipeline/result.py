@@ -22,12 +22,15 @@ class ClassResult:
         Objects found.
     labels, table : pathlib.Path
         Their label image (an OME-Zarr group) and their table (CSV).
+    in_blocks : int
+        Objects that were too large for the memory budget, and were split or filled in overlapping blocks.
     """
 
     name: str
     count: int
     labels: Path
     table: Path
+    in_blocks: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class SegmentationResult:
                     "count": o.count,
                     "labels": o.labels.relative_to(self.store).as_posix(),
                     "table": o.table.relative_to(self.store).as_posix(),
+                    "in_blocks": o.in_blocks,
                 }
                 for o in self.objects
             ],
@@ -117,7 +121,7 @@ def load_result(store: Path | str) -> SegmentationResult:
             "finish it."
         )
     objects = tuple(
-        ClassResult(o["name"], o["count"], store / o["labels"], store / o["table"])
+        ClassResult(o["name"], o["count"], store / o["labels"], store / o["table"], o.get("in_blocks", 0))
         for o in document.pop("objects")
     )
     z, y, x = document.pop("voxel_size_nm")

@@ -11,6 +11,7 @@ from pathlib import Path
 from napari_nnunet_em.config import Job
 from napari_nnunet_em.engine.runner import TileRunner
 from napari_nnunet_em.errors import InputError, JobMismatchError, ModelError
+from napari_nnunet_em.instances import in_blocks_note
 from napari_nnunet_em.io import Volume, check_output, remove_store, sweep_partial
 from napari_nnunet_em.pipeline.clock import peak_memory_bytes
 from napari_nnunet_em.pipeline.identity import differences, digest
@@ -153,6 +154,13 @@ def _explained_creation(store: Path) -> Iterator[None]:
         raise
 
 
+def _object_notes(opened: OpenJob, objects: tuple[ClassResult, ...]) -> Iterator[str]:
+    for found in objects:
+        if found.in_blocks:
+            note = in_blocks_note(found.in_blocks, opened.job.instances.split_memory_gb)
+            yield f"{found.name}: {note}"
+
+
 def _finish(
     opened: OpenJob,
     folder: JobFolder,
@@ -167,7 +175,7 @@ def _finish(
         objects=objects,
         voxel_size_nm=opened.voxel_size_nm,
         voxel_size_source=opened.volume.voxel_size_source,
-        notes=opened.notes(),
+        notes=(*opened.notes(), *_object_notes(opened, objects)),
         runner=runner["description"],
         voxels=opened.region.size,
         seconds=earlier.get("seconds", 0.0) + seconds,

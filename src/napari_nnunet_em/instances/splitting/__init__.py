@@ -1,0 +1,1 @@
+"""Splitting objects that touch, object by object, so that no block shows in the outcome."""
