@@ -79,9 +79,12 @@ def find_basins(inside: Heights, connectivity: Connectivity) -> tuple[Labels, in
     mask = inside >= 0
     everywhere = ndimage.generate_binary_structure(3, 3)
     seeds, count = ndimage.label(local_maxima(inside, connectivity=3) & mask, everywhere)
-    if count < 2:
-        return mask.astype(np.int32), int(mask.any())
-    return watershed(-inside, seeds, connectivity=_RANK[connectivity], mask=mask), int(count)
+    labels = watershed(-inside, seeds, connectivity=_RANK[connectivity], mask=mask).astype(np.int32)
+    # A piece that touches a higher one only across an edge or corner has no maximum of its own.
+    rest, more = ndimage.label(
+        mask & (labels == 0), ndimage.generate_binary_structure(3, _RANK[connectivity])
+    )
+    return np.where(rest > 0, rest + count, labels).astype(np.int32), int(count + more)
 
 
 def find_borders(
