@@ -23,7 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 HEAVY = (
     *("torch", "monai", "nnunetv2", "napari", "npe2", "qtpy", "PyQt6", "magicgui", "superqt", "vispy"),
-    *("zarr", "dask", "h5py", "tifffile", "scipy", "skimage", "pandas", "matplotlib"),
+    *("zarr", "dask", "h5py", "tifffile", "scipy", "skimage", "pandas", "pyarrow", "matplotlib"),
 )
 QT_BINDINGS = {"pyqt5", "pyqt6", "pyside2", "pyside6"}
 

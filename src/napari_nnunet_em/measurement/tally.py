@@ -41,12 +41,12 @@ class Tally:
     def __init__(self, columns: Mapping[str, tuple[str, Merge]]) -> None:
         self._merges = {name: how for name, (_, how) in columns.items()}
         self._dtypes = {name: np.dtype(kind) for name, (kind, _) in columns.items()}
+        self._clear()
+
+    def _clear(self) -> None:
         self._ids = np.empty(0, dtype=np.int64)
         self._rows: Columns = {name: np.empty(0, dtype=kind) for name, kind in self._dtypes.items()}
-        self._new = self._empty()
-
-    def _empty(self) -> GrowingTable:
-        return GrowingTable({"id": np.dtype(np.int64), **self._dtypes})
+        self._new = GrowingTable({"id": np.dtype(np.int64), **self._dtypes})
 
     def add(self, ids: NDArray[np.int64], columns: Columns) -> None:
         """Add rows; ids may repeat earlier ones."""
@@ -59,12 +59,11 @@ class Tally:
         """Hand over ids in ascending order and one merged row for each, and forget them."""
         self._merge()
         ids, rows = self._ids, self._rows
-        self._ids, self._rows = ids[:0], {name: values[:0] for name, values in rows.items()}
+        self._clear()
         return ids, rows
 
     def _merge(self) -> None:
         new = self._new.take()
-        self._new = self._empty()
         if not len(new["id"]):
             return
         ids = np.concatenate([self._ids, new.pop("id")])
