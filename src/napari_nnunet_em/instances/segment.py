@@ -76,11 +76,8 @@ class FoundObjects:
 
     def labels(self, block: Block) -> NDArray[np.unsignedinteger[Any]]:
         """Labels of one of ``components.layout.blocks()``, (z, y, x); thread-safe if the source is."""
-        remembered = self.components.recall(block)
-        if remembered is not None:
-            return remembered
-        mask, _ = self.task.source.read(block.write, self.task.settings.threshold)
-        return self.components.relabel(block, mask)
+        source, threshold = self.task.source, self.task.settings.threshold
+        return self.components.labels(block, lambda box: source.read(box, threshold)[0])
 
 
 def find_objects(
