@@ -17,8 +17,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
@@ -42,14 +43,37 @@ BLOCK, CHUNK = (16, 1024, 1024), (16, 256, 256)
 VOXEL_NM = (10.0, 10.0, 10.0)
 KINDS = {"organelles": (Organelles, (1024, 4096, 4096)), "specks": (Specks, (432, 2244, 2244))}
 SMALL = (70, 410, 390)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds by the clock, and of all threads of this process."""
+
+    clock: float = 0.0
+    cpu: float = 0.0
+
+    @classmethod
+    def now(cls) -> Spent:
+        """Both, from some common start."""
+        return cls(time.perf_counter(), time.process_time())
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.clock + other.clock, self.cpu + other.cpu)
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(self.clock - other.clock, self.cpu - other.cpu)
+
+    def __str__(self) -> str:
+        return f"{self.cpu:.0f} CPU s ({self.clock:.0f} s by the clock)"
 
 
 class Watch:
-    """Resident memory of this process, sampled ten times a second, and seconds by what they were spent on."""
+    """Resident memory, sampled ten times a second, and seconds by what they were spent on."""
 
     def __init__(self) -> None:
         self.peak = dict.fromkeys(("start", *Stage, "table"), 0)
-        self.seconds = {"generating": 0.0, "writing": 0.0}
+        self.seconds: dict[str, Spent] = {}
         self.stage = "start"
         self.foreground = 0
         self._stop = threading.Event()
@@ -70,9 +94,7 @@ class Watch:
 
     def generate(self, make: Callable[[], Mask]) -> Mask:
         """Time the making of a block of the mask, and count its voxels."""
-        start = time.perf_counter()
-        mask = make()
-        self.seconds["generating"] += time.perf_counter() - start
+        mask = self.time("generating", make)
         if self.stage == Stage.COMPONENTS:
             self.foreground += int(np.count_nonzero(mask))
         return mask
@@ -81,11 +103,16 @@ class Watch:
         """Time the writing of blocks."""
 
         def timed(box: Box, labels: Any) -> None:
-            start = time.perf_counter()
-            write(box, labels)
-            self.seconds["writing"] += time.perf_counter() - start
+            self.time("writing", lambda: write(box, labels))
 
         return timed
+
+    def time(self, what: str, work: Callable[[], T]) -> T:
+        """Do some work and add its time to that of others like it."""
+        before = Spent.now()
+        result = work()
+        self.seconds[what] = self.seconds.get(what, Spent()) + (Spent.now() - before)
+        return result
 
 
 def label(
@@ -111,17 +138,13 @@ def label(
     task = InstanceTask(source, settings, Placement(VOXEL_NM), block, folder.parent)
     watch.stage = Stage.COMPONENTS
     events = segment_instances(task, create)
-    started = time.perf_counter()
     while True:
         try:
-            event = next(events)
+            event = watch.time(watch.stage, lambda: next(events))
         except StopIteration as end:
-            watch.seconds[Stage.LABELS] = time.perf_counter() - started
             return end.value, sinks[0]
-        if event.done == event.total and event.stage is Stage.COMPONENTS:
-            watch.seconds[Stage.COMPONENTS] = time.perf_counter() - started
-            started = time.perf_counter()
         tell(event)
+        # The step after the last block joins the parts and begins to write.
         watch.stage = event.stage if event.done < event.total else Stage.LABELS
 
 
@@ -179,24 +202,22 @@ def main(name: str, folder: Path, *shape: int) -> None:
     with Watch() as watch:
         table, sink = label(mask, folder / "large.zarr", watch)
         watch.stage = "table"
-        started = time.perf_counter()
-        table.to_csv(folder / "objects.csv")
-        csv_seconds = time.perf_counter() - started
+        watch.time("table", lambda: table.to_csv(folder / "objects.csv"))
     check_large(mask, table, sink, watch)
-    labelling = watch.seconds[Stage.COMPONENTS] + watch.seconds[Stage.LABELS] - watch.seconds["generating"]
+    spent = watch.seconds
+    first = spent[Stage.COMPONENTS] - spent["generating"]
+    second = spent[Stage.LABELS] - spent["writing"]
     rows = {
         "voxels": f"{voxels:,} {mask.shape}",
-        "objects, of which expected": f"{len(table):,}, {mask.count:,}",
+        "objects found, and generated": f"{len(table):,}, {mask.count:,}",
         "type of the labels": str(sink.spec.dtype),
         "foreground": f"{watch.foreground / voxels:.1%}",
-        "making the mask": f"{watch.seconds['generating']:.0f} s",
-        "pass 1 without it": f"{watch.seconds[Stage.COMPONENTS] - watch.seconds['generating']:.0f} s",
-        "pass 2": f"{watch.seconds[Stage.LABELS]:.0f} s, of which writing {watch.seconds['writing']:.0f} s",
-        "both passes, without making and writing": f"{labelling - watch.seconds['writing']:.0f} s, "
-        f"{(labelling - watch.seconds['writing']) / voxels * 1e9:.2f} ns per voxel",
-        "CPU seconds in all": f"{time.process_time():.0f}",
+        "making the mask": str(spent["generating"]),
+        "pass 1 without that": f"{first}, {first.cpu / voxels * 1e9:.2f} CPU ns per voxel",
+        "joining, and pass 2 without writing": f"{second}, {second.cpu / voxels * 1e9:.2f} CPU ns per voxel",
+        "writing labels and pyramid": str(spent["writing"]),
         "table in memory": f"{table.frame.memory_usage(index=True).sum() / 2**20:.0f} MiB",
-        "table as CSV": f"{csv_seconds:.0f} s, {(folder / 'objects.csv').stat().st_size / 2**20:.0f} MiB",
+        "table as CSV": f"{spent['table']}, {(folder / 'objects.csv').stat().st_size / 2**20:.0f} MiB",
         "label image on disk, with pyramid": f"{stored_bytes(folder / 'large.zarr') / 2**20:.0f} MiB",
         "peak RSS by stage": ", ".join(f"{s} {p / 2**20:.0f} MiB" for s, p in watch.peak.items() if p),
         "peak RSS of the process, checks included": (

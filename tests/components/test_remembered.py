@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_nnunet_em.components import ComponentFinder, Layout, Runs, find_components
+from napari_nnunet_em.components.layout import label_block
 from napari_nnunet_em.components.run_store import RunStore
 from napari_nnunet_em.components.runs import paint, stretches
+from napari_nnunet_em.config import Connectivity
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.testing.strategies import shapes
 
@@ -51,12 +53,35 @@ def test_runs_say_where_the_mask_is_and_no_run_leaves_its_line(shape, density, s
     assert len(begin) == np.count_nonzero(np.diff(mask, prepend=False, axis=2) & mask)
 
 
+@given(shapes((3, 5, 9)), st.integers(0, 99))
+def test_runs_of_labels_that_meet(shape, seed):
+    labels = np.random.default_rng(seed).integers(0, 3, shape, dtype=np.uint64)
+    runs = Runs.of(labels, 2, Box.whole(shape).shift((10, 20, 30)))
+    out = np.zeros(shape, dtype=np.int64)
+    for z, y, x, length, label in zip(runs.z, runs.y, runs.x, runs.length, runs.label, strict=True):
+        assert not out[z - 10, y - 20, x - 30 : x - 30 + length].any()
+        out[z - 10, y - 20, x - 30 : x - 30 + length] = label
+    np.testing.assert_array_equal(out, labels)
+    np.testing.assert_array_equal(runs.total(runs.length), [np.sum(labels == 1), np.sum(labels == 2)])
+    np.testing.assert_array_equal(runs.per_run(labels), runs.length * runs.label)
+
+
+@given(shapes((3, 5, 9)), st.integers(0, 99))
+def test_runs_of_components_equal_those_of_their_labels(shape, seed):
+    mask = np.random.default_rng(seed).random(shape) < 0.4
+    labels, count = label_block(mask, Connectivity.FACES)
+    slow = Runs.of(labels, count, Box.whole(shape))
+    fast = Runs.of_components(mask, labels, count, Box.whole(shape))
+    for name in ("label", "z", "y", "x", "length", "begin", "mask"):
+        np.testing.assert_array_equal(getattr(slow, name), getattr(fast, name))
+
+
 @given(st.integers(0, 99), st.sampled_from([np.add, np.minimum, np.maximum]))
 def test_values_combine_over_the_voxels_of_a_run_alone(seed, how):
     rng = np.random.default_rng(seed)
     mask, values = rng.random((3, 4, 9)) < 0.4, rng.integers(0, 256, (3, 4, 9), dtype=np.uint8)
     begin, length = stretches(mask)
-    runs = Runs.of(mask, mask.astype(np.uint32), 1, Box.whole(mask.shape))
+    runs = Runs.of_components(mask, mask.astype(np.uint32), 1, Box.whole(mask.shape))
     expected = [how.reduce(values.ravel()[b : b + n].astype(int)) for b, n in zip(begin, length, strict=True)]
     np.testing.assert_array_equal(runs.per_run(values, how), expected)
 

@@ -38,8 +38,7 @@ class Components:
 
     def relabel(self, block: Block) -> Labels:
         """Final labels of one of ``table.layout.blocks()``; reads voxels only where nothing is remembered."""
-        remembered = self.table.recall(block)
-        return self.table.relabel(block, self.source(block.write)) if remembered is None else remembered
+        return self.table.labels(block, self.source)
 
     def labels(self, box: Box) -> Labels:
         """Final labels of any box inside the volume, (z, y, x); labels each block that it meets anew."""

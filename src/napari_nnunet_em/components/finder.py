@@ -116,7 +116,7 @@ class ComponentFinder:
             )
         labels, count = label_block(mask, self.layout.connectivity)
         if count:
-            self._take(block, Runs.of(mask, labels, count, block.write), labels, values or {})
+            self._take(block, Runs.of_components(mask, labels, count, block.write), labels, values or {})
         else:
             self._front.skip(block.index)
         self._offsets.append(len(self._fragments))

@@ -1,8 +1,8 @@
 """Runs: the labelled voxels of a block as stretches along x.
 
 Objects in microscopy are blobs, so a block has far fewer runs than voxels, and whatever is counted, kept or
-painted per object costs a fraction of a pass over the voxels. Where runs begin and end is read from the
-mask, a byte per voxel: neighbours along x always belong together, so no run holds two labels.
+painted per object costs a fraction of a pass over the voxels. Where runs of components begin and end is read
+from the mask, a byte per voxel: neighbours along x always belong together, so no run holds two labels.
 """
 
 from __future__ import annotations
@@ -104,22 +104,52 @@ class Runs:
     mask: Mask
 
     @classmethod
-    def of(cls, mask: Mask, labels: NDArray[np.uint32], count: int, box: Box) -> Runs:
-        """Cut the labels of the block at `box` into runs.
+    def of(cls, labels: NDArray[np.unsignedinteger[Any]], count: int, box: Box) -> Runs:
+        """Cut any labels of the block at `box` into runs; labels may meet along x.
+
+        Parameters
+        ----------
+        labels : array, (z, y, x), unsigned integer
+            Labels 0 to `count` of the block.
+        count : int
+            Number of labels.
+        box : Box
+            Where the block lies in the volume.
+        """
+        flat = labels.ravel()
+        begins = np.empty(flat.size, dtype=np.bool_)
+        np.not_equal(flat[1:], flat[:-1], out=begins[1:])
+        begins[:: labels.shape[2]] = True  # a run ends with its line, so that it has one z and one y
+        begin = np.flatnonzero(begins).astype(np.int64, copy=False)
+        length = np.diff(begin, append=flat.size)
+        labelled = flat[begin] > 0
+        return cls._at(begin[labelled], length[labelled], labels, labels > 0, (count, box))
+
+    @classmethod
+    def of_components(cls, mask: Mask, labels: NDArray[np.uint32], count: int, box: Box) -> Runs:
+        """Cut the components of a mask into runs, the same as `of` gives for their labels, but faster.
 
         Parameters
         ----------
         mask : array, (z, y, x), bool
             Where `labels` is not 0.
-        labels : array, (z, y, x), uint32
-            Labels 0 to `count` of the block.
-        count : int
-            Number of components.
-        box : Box
-            Where the block lies in the volume.
+        labels, count, box
+            As for `of`; `labels` are connected components, so that none meets another along x.
         """
-        _, height, width = mask.shape
         begin, length = stretches(mask)
+        return cls._at(begin, length, labels, mask, (count, box))
+
+    @classmethod
+    def _at(
+        cls,
+        begin: Integers,
+        length: Integers,
+        labels: NDArray[np.unsignedinteger[Any]],
+        mask: Mask,
+        where: tuple[int, Box],
+    ) -> Runs:
+        count, box = where
+        _, height, width = labels.shape
         line, x = np.divmod(begin, width)
         z, y = np.divmod(line, height)
         label = labels.ravel()[begin].astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from napari_nnunet_em.components.layout import Layout, label_block
 from napari_nnunet_em.components.run_store import RunStore
 from napari_nnunet_em.components.runs import Integers, paint
 from napari_nnunet_em.errors import InputError
-from napari_nnunet_em.geometry import Block
+from napari_nnunet_em.geometry import Block, Box
 
 UINT32_LIMIT = 2**32 - 1
 
@@ -108,6 +109,24 @@ class ComponentTable:
             local=self.local[stays],
             ids=ids[stays],
         )
+
+    def labels(self, block: Block, source: Callable[[Box], NDArray[np.bool_]]) -> Labels:
+        """Final labels of a block, (z, y, x): those remembered, or else from the voxels that `source` gives.
+
+        Parameters
+        ----------
+        block : Block
+            One of ``layout.blocks()``.
+        source : callable
+            Gives the voxels of a box as in the first pass; called only where the block is not remembered.
+
+        Raises
+        ------
+        InputError
+            When the voxels are not those of the first pass.
+        """
+        remembered = self.recall(block)
+        return self.relabel(block, source(block.write)) if remembered is None else remembered
 
     def recall(self, block: Block) -> Labels | None:
         """Final labels of a block from what the first pass remembers, without its voxels.
