@@ -15,12 +15,12 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # How fast examples come says how busy the machine is, not whether the code is right.
-QUIET = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
-hypothesis.settings.register_profile("default", max_examples=15, database=None, **QUIET)
+_ANY_SPEED = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("default", _ANY_SPEED, max_examples=15, database=None)
 hypothesis.settings.register_profile(
-    "ci", max_examples=15, database=None, derandomize=True, print_blob=True, **QUIET
+    "ci", _ANY_SPEED, max_examples=15, database=None, derandomize=True, print_blob=True
 )
-hypothesis.settings.register_profile("thorough", max_examples=300, print_blob=True, **QUIET)
+hypothesis.settings.register_profile("thorough", _ANY_SPEED, max_examples=300, print_blob=True)
 
 _SANDBOX = pytest.StashKey[Path]()
 
