@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -302,6 +303,16 @@ def test_a_part_of_another_shape_is_not_continued(job_2d):
     array.write_text(json.dumps(document))
     with pytest.raises(OutputError, match=r"planes-y\.zarr is damaged.*--overwrite"):
         run(job, volume=volume_of(image))
+
+
+def test_a_part_that_was_deleted_is_made_again(job_2d):
+    image = make_image()
+    whole, job = job_2d("whole.zarr"), job_2d()
+    run(whole, volume=volume_of(image))
+    stop_when(job, image, {"journal-y.jsonl", "journal-x.jsonl"})
+    shutil.rmtree(job.store / ".nnunet-em/planes-y.zarr")
+    run(job, volume=volume_of(image))
+    np.testing.assert_array_equal(stored(job), stored(whole))
 
 
 def test_orthogonal_planes_make_another_job(job_2d):

@@ -127,7 +127,10 @@ def _waiting(
     axis = source.space.forward[0]
     name = "zyx"[axis]
     layout = part_layout(job_layout(opened, source, folder, name), own.space.forward[0])
-    part = WaitingPart.open(part_path(folder, name), opened, layout.chunk_shape)
+    path = part_path(folder, name)
+    if not path.exists():
+        folder.discard_part(name)  # deleted by hand: what its journal says is gone
+    part = WaitingPart.open(path, opened, layout.chunk_shape)
     return SweepPlan.of(folder, source, layout, opened.region, name), part
 
 
