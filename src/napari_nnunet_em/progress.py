@@ -29,13 +29,14 @@ def finish(steps: Steps[T]) -> T:
 
 
 class Stage(enum.StrEnum):
-    """The stages of a job, in the order in which they run."""
+    """The stages of a job in the order in which they run, and that of a comparison."""
 
     OPEN = "open"
     STATISTICS = "statistics"
     PREDICT = "predict"
     COMPONENTS = "components"
     LABELS = "labels"
+    COMPARE = "compare"
     FINISHED = "finished"
 
 

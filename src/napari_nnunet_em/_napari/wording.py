@@ -21,6 +21,7 @@ _STAGES = {
     Stage.PREDICT: "Predicting",
     Stage.COMPONENTS: "Finding objects",
     Stage.LABELS: "Writing objects",
+    Stage.COMPARE: "Comparing",
     Stage.FINISHED: "Finished",
 }
 

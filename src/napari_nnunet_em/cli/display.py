@@ -23,6 +23,7 @@ LABELS = {
     Stage.PREDICT: "Predicting",
     Stage.COMPONENTS: "Finding objects",
     Stage.LABELS: "Writing objects",
+    Stage.COMPARE: "Comparing",
     Stage.FINISHED: "Finished",
 }
 
