@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from napari_nnunet_em.cli.facts import write_facts
-from napari_nnunet_em.cli.quantities import count
 
 if TYPE_CHECKING:
     from napari_nnunet_em.evaluation import Evaluation, InstanceScores, MaskScores, ObjectComparison
@@ -34,7 +33,7 @@ def _mask_rows(masks: Mapping[str, MaskScores]) -> Iterator[tuple[str, ...]]:
 def _write_objects(stream: TextIO, objects: ObjectComparison) -> None:
     matched = objects.matched
     found, true = (matched.true_positives + n for n in (matched.false_positives, matched.false_negatives))
-    stream.write(f"\nObjects ({count(found, 'object')} predicted, {true:,} true)\n")
+    stream.write(f"\nObjects ({found:,} predicted, {true:,} true)\n")
     heads = ("IoU above", "matched", "precision", "recall", "F1", "AP *")
     listed = {scores.iou_threshold: scores for scores in (matched, *objects.thresholds)}
     rows = [_threshold_row(listed[threshold]) for threshold in sorted(listed)]

@@ -151,6 +151,7 @@ def compare(
     name = truth.name or pred.name or "foreground"
     masks = {name: foreground_scores(overlaps)}
     kept = overlaps.without_small(settings.min_voxels)
+    notes += _size_notes(overlaps, kept, settings.min_voxels)
     objects = compare_objects(kept, settings.iou, placement)
     return Evaluation(placement, overlaps.total, masks, objects, tuple(notes))
 
@@ -195,6 +196,18 @@ def _count(
         counter.add(tally)
         yield ProgressEvent(Stage.COMPARE, done, layout.count)
     return counter.finish()
+
+
+def _size_notes(found: Overlaps, kept: Overlaps, min_voxels: int) -> list[str]:
+    """Say how many objects were too small."""
+    ours = len(found.pred_ids) - len(kept.pred_ids)
+    theirs = len(found.truth_ids) - len(kept.truth_ids)
+    if not ours and not theirs:
+        return []
+    return [
+        f"Objects of fewer than {min_voxels} voxels counted as background in the scores of objects: "
+        f"{ours:,} of {len(found.pred_ids):,} predicted, {theirs:,} of {len(found.truth_ids):,} true."
+    ]
 
 
 def _component_notes(pred: LabelSource, truth: LabelSource, settings: ComparisonSettings) -> list[str]:
