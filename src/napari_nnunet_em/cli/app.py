@@ -18,7 +18,7 @@ PROGRAM = "napari-nnunet-em"
 COMMANDS = {
     "demo": "make a sample volume, segment it and compare with the truth",
     "segment": "segment a volume into objects, as OME-Zarr and a table",
-    "evaluate": "compare a segmentation with a truth: Dice, F1, AP, panoptic quality, VI, Rand",
+    "evaluate": "compare a segmentation with a truth: voxels and objects",
     "info": "say what a volume, a model or a result holds",
     "models": "list the installed models",
 }
