@@ -94,15 +94,6 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
-Nanometer = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Region = Annotated[Box, BeforeValidator(parse_region), PlainSerializer(str)]
-VoxelSize = Annotated[
-    tuple[Nanometer, Nanometer, Nanometer], BeforeValidator(lambda v: _with_slice(_split(v)))
-]
-Flips = Annotated[str, BeforeValidator(lambda v: _sorted_axes(v)), Field(pattern=r"^(none|all|z?y?x?)$")]
-Folds = Annotated[tuple[str, ...], BeforeValidator(lambda v: _strings(_split(v)))]
-
-
 def _with_slice(value: object) -> object:
     """Pixel size of an image as the voxel size of its one slice, as thick as a pixel is high."""
     return (value[0], *value) if isinstance(value, list | tuple) and len(value) == 2 else value
@@ -117,6 +108,15 @@ def _sorted_axes(value: object) -> object:
 
 def _strings(value: object) -> object:
     return tuple(str(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+Nanometer = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Region = Annotated[Box, BeforeValidator(parse_region), PlainSerializer(str)]
+VoxelSize = Annotated[
+    tuple[Nanometer, Nanometer, Nanometer], BeforeValidator(lambda v: _with_slice(_split(v)))
+]
+Flips = Annotated[str, BeforeValidator(_sorted_axes), Field(pattern=r"^(none|all|z?y?x?)$")]
+Folds = Annotated[tuple[str, ...], BeforeValidator(lambda v: _strings(_split(v)))]
 
 
 class Settings(BaseModel):

@@ -101,7 +101,10 @@ def test_the_status_line_holds_stage_blocks_speed_and_time_left() -> None:
     event = ProgressEvent(Stage.PREDICT, 3, 12, eta_seconds=125, voxels_per_second=1.23e6)
     assert status_text(event) == "Predicting, 3 of 12 tiles, 1.2 Mvoxel/s, 2 min left"
     assert status_text(ProgressEvent(Stage.LABELS, 1, 2)) == "Writing objects, 1 of 2 blocks"
-    assert status_text(ProgressEvent(Stage.OPEN, message="Voxel size 8 nm.")) == "Opening, Voxel size 8 nm."
+    assert (
+        status_text(ProgressEvent(Stage.OPEN, message="Voxel size 8 nm.\n\nMore."))
+        == "Opening, Voxel size 8 nm."
+    )
 
 
 def test_every_stage_has_words() -> None:

@@ -90,7 +90,7 @@ def test_quitting_waits_for_the_block_in_hand_and_lets_the_job_clean_up(qtbot) -
         finally:
             cleaned.set()
 
-    worker = make_worker(Engine(segment, lambda store: None), JOB, None, CancelToken())
+    worker = make_worker("test", Engine(segment, lambda store: None), JOB, None, CancelToken())
     assert isinstance(worker, JobWorker)
     outcomes: list[Outcome] = []
     worker.returned.connect(outcomes.append)

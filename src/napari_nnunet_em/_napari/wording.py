@@ -109,7 +109,7 @@ def short_licence(text: str) -> str:
 
 def error_note(sentence: str) -> str:
     """A problem, as rich text for the form."""
-    return f"<span style='color: #ff7b6b'>{html.escape(sentence)}</span>"
+    return f"<span style='color: #e0564a'>{html.escape(sentence)}</span>"
 
 
 def as_text(value: Any) -> str:
@@ -146,8 +146,13 @@ def status_text(event: ProgressEvent) -> str:
     if event.eta_seconds is not None and event.stage is not Stage.FINISHED:
         parts.append(f"{duration_text(event.eta_seconds)} left")
     if len(parts) == 1 and event.message:
-        parts.append(event.message)
+        parts.append(first_line(event.message))
     return ", ".join(parts)
+
+
+def first_line(text: str) -> str:
+    """What a message begins with; some, such as licences, are pages long."""
+    return text.strip().partition("\n")[0]
 
 
 def finished_text(counts: Mapping[str, int], store: Path) -> str:

@@ -6,7 +6,7 @@ import enum
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.qt.threading import GeneratorWorker, create_worker
 
@@ -154,32 +154,39 @@ def read_objects(result: SegmentationResult) -> tuple[FoundObjects, ...]:
 
 
 class JobWorker(GeneratorWorker):  # type: ignore[misc]
-    """A thread worker that stops by its cancel token.
+    """A thread worker for `run_job` that stops by its cancel token.
 
     napari calls `quit` on workers when a window closes. The inherited `quit` would abandon the
     generator between two events without cleaning up; this one lets the job end by itself.
+
+    Parameters
+    ----------
+    title : str
+        What napari says is being executed, when it asks whether a window may close.
+    engine, job, volume, token
+        As for `run_job`.
     """
 
     def __init__(
-        self, func: Callable[..., Any], *args: Any, token: CancelToken, over: threading.Event, **kwargs: Any
+        self, title: str, engine: Engine | None, job: Job, volume: Volume, *, token: CancelToken
     ) -> None:
+        self.title = title
         self._token = token
-        self._over = over
-        super().__init__(func, *args, token=token, over=over, **kwargs)
+        self._over = threading.Event()
+        super().__init__(run_job, engine, job, volume, token, self._over)
 
     def quit(self) -> None:
-        """Stop after the block in hand, and give the job a moment to write it."""
+        """Stop after the work in hand, and give the job a moment to end."""
         self._token.cancel()
         if self.is_running:
             self._over.wait(_PATIENCE_SECONDS)
 
 
-def make_worker(engine: Engine | None, job: Job, volume: Volume, token: CancelToken) -> JobWorker:
+def make_worker(title: str, engine: Engine | None, job: Job, volume: Volume, token: CancelToken) -> JobWorker:
     """A worker for `run_job`, not yet started.
 
     Connect to its signals ``yielded`` (`ProgressEvent`) and ``returned`` (`Outcome`), then ``start()`` it.
     """
-    worker: JobWorker = create_worker(
-        run_job, engine, job, volume, token=token, over=threading.Event(), _worker_class=JobWorker
-    )
+    # napari takes its first argument for a function, but only prints it.
+    worker: JobWorker = create_worker(title, engine, job, volume, token=token, _worker_class=JobWorker)
     return worker

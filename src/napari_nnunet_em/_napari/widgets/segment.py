@@ -135,6 +135,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         try:
             request = self._request()
         except NnunetEmError as error:
+            self.progress.rest(str(error))
             show_error(str(error))
             return
         self._run = SegmentRun(self._viewer, request, self._engine, self)
