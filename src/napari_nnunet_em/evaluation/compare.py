@@ -82,6 +82,9 @@ class Evaluation:
         Scores of voxels, for the foreground or for each class; as stored, whatever the size of objects.
     objects : ObjectComparison or None
         Scores of objects; None where values are classes.
+    components : tuple of str
+        The sides, of pred and truth, whose objects are the connected components of a mask; the ids of these
+        are not those that are stored.
     notes : tuple of str
         What one should know, a sentence each.
     """
@@ -90,6 +93,7 @@ class Evaluation:
     voxels: int
     masks: Mapping[str, MaskScores]
     objects: ObjectComparison | None
+    components: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -147,13 +151,15 @@ def compare(
         notes.append(f"{ignored:,} of {placement.truth.size:,} voxels were left out, as the truth says.")
     if settings.meaning is Meaning.CLASSES:
         masks = {str(value): scores for value, scores in class_scores(overlaps).items()}
-        return Evaluation(placement, overlaps.total, masks, None, tuple(notes))
+        return Evaluation(placement, overlaps.total, masks, None, (), tuple(notes))
     name = truth.name or pred.name or "foreground"
     masks = {name: foreground_scores(overlaps)}
     kept = overlaps.without_small(settings.min_voxels)
     notes += _size_notes(overlaps, kept, settings.min_voxels)
     objects = compare_objects(kept, settings.iou, placement)
-    return Evaluation(placement, overlaps.total, masks, objects, tuple(notes))
+    sides = (("pred", ours), ("truth", theirs))
+    components = tuple(name for name, source in sides if isinstance(source, ComponentLabels))
+    return Evaluation(placement, overlaps.total, masks, objects, components, tuple(notes))
 
 
 def evaluate(

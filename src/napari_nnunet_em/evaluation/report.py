@@ -17,13 +17,15 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
     -------
     dict
         ``region`` (z0:z1,y0:y1,x0:x1 in voxels of the truth), ``voxels``, ``masks`` by class, ``objects``
-        (None where values are classes) and ``notes``. The table of objects is not in it.
+        (None where values are classes), ``components`` (sides whose objects are components of a mask) and
+        ``notes``. The table of objects is not in it.
     """
     return {
         "region": str(evaluation.placement.truth),
         "voxels": evaluation.voxels,
         "masks": {name: dataclasses.asdict(scores) for name, scores in evaluation.masks.items()},
         "objects": None if evaluation.objects is None else _objects(evaluation.objects),
+        "components": list(evaluation.components),
         "notes": list(evaluation.notes),
     }
 
