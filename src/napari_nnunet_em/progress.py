@@ -29,7 +29,7 @@ def finish(steps: Steps[T]) -> T:
 
 
 class Stage(enum.StrEnum):
-    """The stages of a job, in the order in which they run."""
+    """The stages of a job in the order in which they run, and that of a comparison."""
 
     OPEN = "open"
     STATISTICS = "statistics"
@@ -38,6 +38,7 @@ class Stage(enum.StrEnum):
     SPLIT = "split"
     LABELS = "labels"
     MEASURE = "measure"
+    COMPARE = "compare"
     FINISHED = "finished"
 
 

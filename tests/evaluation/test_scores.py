@@ -14,7 +14,7 @@ from monai.metrics import compute_dice, compute_panoptic_quality
 from scipy.optimize import linear_sum_assignment
 
 from napari_nnunet_em.errors import InputError, SettingsError
-from napari_nnunet_em.evaluation import Overlaps, evaluate_instances, evaluate_masks
+from napari_nnunet_em.evaluation import count_overlaps, evaluate_instances, evaluate_masks
 
 
 def label_images(seed, shape=(4, 12, 12), objects=9, noise=0.3):
@@ -133,7 +133,7 @@ def test_ids_may_be_large_and_scattered():
 def test_overlaps_know_sizes_and_shared_voxels():
     truth = np.array([[[0, 1, 1, 2, 2, 2]]])
     pred = np.array([[[5, 5, 5, 5, 0, 9]]])
-    overlaps = Overlaps.of(pred, truth)
+    overlaps = count_overlaps(pred, truth)
     assert overlaps.pred_ids.tolist() == [5, 9]
     assert overlaps.pred_voxels.tolist() == [4, 1]
     assert overlaps.truth_voxels.tolist() == [2, 3]

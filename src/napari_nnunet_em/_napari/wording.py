@@ -23,6 +23,7 @@ _STAGES = {
     Stage.SPLIT: "Splitting objects",
     Stage.LABELS: "Writing objects",
     Stage.MEASURE: "Measuring objects",
+    Stage.COMPARE: "Comparing",
     Stage.FINISHED: "Finished",
 }
 

@@ -25,6 +25,7 @@ LABELS = {
     Stage.SPLIT: "Splitting objects",
     Stage.LABELS: "Writing objects",
     Stage.MEASURE: "Measuring objects",
+    Stage.COMPARE: "Comparing",
     Stage.FINISHED: "Finished",
 }
 
