@@ -94,11 +94,6 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
-def _with_slice(value: object) -> object:
-    """Pixel size of an image as the voxel size of its one slice, as thick as a pixel is high."""
-    return (value[0], *value) if isinstance(value, list | tuple) and len(value) == 2 else value
-
-
 def _sorted_axes(value: object) -> object:
     """Letters of axes in the order z, y, x, so that ``xy`` is ``yx``."""
     if isinstance(value, str) and value and set(value) <= set("zyx"):
@@ -112,9 +107,7 @@ def _strings(value: object) -> object:
 
 Nanometer = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Region = Annotated[Box, BeforeValidator(parse_region), PlainSerializer(str)]
-VoxelSize = Annotated[
-    tuple[Nanometer, Nanometer, Nanometer], BeforeValidator(lambda v: _with_slice(_split(v)))
-]
+VoxelSize = Annotated[tuple[Nanometer, Nanometer, Nanometer], BeforeValidator(_split)]
 Flips = Annotated[str, BeforeValidator(_sorted_axes), Field(pattern=r"^(none|all|z?y?x?)$")]
 Folds = Annotated[tuple[str, ...], BeforeValidator(lambda v: _strings(_split(v)))]
 
@@ -143,7 +136,7 @@ class InputSettings(Settings):
     voxel_size_nm: VoxelSize | None = Field(
         None,
         title="Voxel size",
-        description="Voxel size along z, y, x (y, x for an image); overrides what the file says.",
+        description="Voxel size along z, y, x; overrides what the file says.",
         json_schema_extra={"unit": "nm", "metavar": "Z,Y,X"},
     )
 
