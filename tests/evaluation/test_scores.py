@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from monai.metrics import compute_dice, compute_panoptic_quality
 from scipy.optimize import linear_sum_assignment
 
+from napari_nnunet_em import evaluation
 from napari_nnunet_em.errors import InputError, SettingsError
 from napari_nnunet_em.evaluation import count_overlaps, evaluate_instances, evaluate_masks
 
@@ -169,6 +170,24 @@ def test_impossible_thresholds_are_refused(threshold):
 
 
 def test_importing_loads_neither_torch_nor_monai():
-    code = "import sys, napari_nnunet_em.evaluation; print(sorted({'torch', 'monai'} & set(sys.modules)))"
+    code = (
+        "import sys, napari_nnunet_em.evaluation as e; [getattr(e, name) for name in e.__all__];"
+        "print(sorted({'torch', 'monai'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_imported_and_no_other():
+    assert dir(evaluation) == sorted(evaluation.__all__) == sorted(evaluation._LAZY)
+    with pytest.raises(AttributeError, match="no attribute 'evalute'"):
+        evaluation.evalute  # noqa: B018
+
+
+def test_the_settings_alone_load_nothing_heavy():
+    code = (
+        "import sys, napari_nnunet_em.evaluation.settings;"
+        "print(sorted({'zarr', 'scipy', 'pandas', 'cc3d'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

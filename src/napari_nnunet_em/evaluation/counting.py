@@ -45,12 +45,14 @@ class Tally:
     @classmethod
     def of_rows(cls, pred: Ids, truth: Ids, sums: Counts) -> Self:
         """Rows in any order, with repetitions."""
-        order = np.lexsort((truth, pred))
-        pred, truth, sums = pred[order], truth[order], sums[order]
+        order = _order(pred, truth)
+        pred, truth = pred[order], truth[order]
         new = np.ones(len(pred), dtype=np.bool_)
         new[1:] = (pred[1:] != pred[:-1]) | (truth[1:] != truth[:-1])
         first = np.flatnonzero(new)
-        total = np.add.reduceat(sums, first, axis=0) if len(first) else sums
+        total = np.empty((len(first), sums.shape[1]), dtype=np.int64)
+        for column in range(sums.shape[1] if len(first) else 0):
+            total[:, column] = np.add.reduceat(sums[order, column], first)
         return cls(pred[first], truth[first], total)
 
     @classmethod
@@ -64,9 +66,6 @@ class Tally:
         start : tuple of int, (z, y, x)
             First voxel of the block in the part that is compared.
         """
-        if not pred.any() and not truth.any():
-            sums = np.array([[pred.size, 0, 0, 0]], dtype=np.int64)
-            return cls(pred.reshape(-1)[:1], truth.reshape(-1)[:1], sums)
         _, height, width = pred.shape
         ours, theirs = pred.reshape(-1), truth.reshape(-1)
         # Stretches along x in which both labels stay the same: far fewer than voxels.
@@ -76,11 +75,29 @@ class Tally:
         begins[::width] = True
         starts = np.flatnonzero(begins).astype(np.int64, copy=False)
         length = np.diff(starts, append=ours.size)
+        # Background on both sides is most of a volume: it is what is left over, and need not be sorted.
+        some = (ours[starts] != 0) | (theirs[starts] != 0)
+        starts, length = starts[some], length[some]
         line, x = np.divmod(starts, width)
         z, y = np.divmod(line, height)
         sum_x = length * (2 * (x + start[2]) + length - 1) // 2
         sums = np.stack([length, length * (z + start[0]), length * (y + start[1]), sum_x], axis=1)
-        return cls.of_rows(ours[starts], theirs[starts], sums)
+        background = np.array([[ours.size - length.sum(), 0, 0, 0]])
+        return cls.of_rows(
+            np.append(ours[starts], ours.dtype.type(0)),
+            np.append(theirs[starts], theirs.dtype.type(0)),
+            np.concatenate([sums, background]),
+        )
+
+
+def _order(pred: Ids, truth: Ids) -> Counts:
+    """Order of rows by `pred`, then by `truth`; equal rows in any order."""
+    narrow = all(ids.dtype.kind in "ub" and ids.dtype.itemsize <= 4 for ids in (pred, truth))
+    if not narrow:
+        return np.lexsort((truth, pred))
+    # One key of 64 bits sorts several times faster than two keys one after the other.
+    key = (pred.astype(np.uint64) << np.uint64(32)) | truth.astype(np.uint64)
+    return np.argsort(key)
 
 
 @dataclass
@@ -115,10 +132,17 @@ class OverlapCounter:
         return _overlaps(self._parts[0])
 
     def _merge(self) -> None:
-        columns = [np.concatenate([getattr(p, name) for p in self._parts]) for name in ("pred", "truth")]
-        sums = np.concatenate([part.sums for part in self._parts])
-        self._parts = [Tally.of_rows(columns[0], columns[1], sums)]
+        self._parts = [Tally.of_rows(*self._take())]
         self._pending = 0
+
+    def _take(self) -> tuple[Ids, Ids, Counts]:
+        """All rows, which are forgotten here: what holds them twice decides the peak of memory."""
+        parts, self._parts = self._parts, []
+        return (
+            np.concatenate([part.pred for part in parts]),
+            np.concatenate([part.truth for part in parts]),
+            np.concatenate([part.sums for part in parts]),
+        )
 
 
 def count_overlaps(pred: NDArray[Any], truth: NDArray[Any]) -> Overlaps:

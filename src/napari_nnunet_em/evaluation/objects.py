@@ -13,18 +13,7 @@ from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.evaluation.overlaps import Counts, Ids, Overlaps, Points
 from napari_nnunet_em.geometry import Shape
 
-COLUMNS = (
-    "image",
-    "id",
-    "voxels",
-    "matched_id",
-    "iou",
-    "best_id",
-    "best_iou",
-    "centroid_z",
-    "centroid_y",
-    "centroid_x",
-)
+_SIDES = ("pred", "truth")
 
 
 def object_table(overlaps: Overlaps, matches: Counts, start: Shape = (0, 0, 0)) -> pd.DataFrame:
@@ -74,7 +63,8 @@ def _side(
     place, other, iou = pairs
     # The last of equal places wins, so the best pair of each object comes last, of equals that of lowest id.
     order = np.lexsort((-np.arange(len(place)), iou))
-    frame = pd.DataFrame({"image": image, "id": _nullable(ids), "voxels": voxels})
+    sides = pd.Categorical(_SIDES).take(np.full(len(ids), _SIDES.index(image)))
+    frame = pd.DataFrame({"image": sides, "id": _nullable(ids), "voxels": voxels})
     for names, chosen in ((("matched_id", "iou"), matches), (("best_id", "best_iou"), order)):
         partner = np.zeros(len(ids), dtype=other.dtype)
         quality = np.full(len(ids), np.nan)

@@ -72,6 +72,8 @@ class Overlaps:
 
     def without_small(self, min_voxels: int) -> Overlaps:
         """The same where objects of fewer voxels, on both sides, are background."""
+        if min_voxels <= 1:
+            return self
         ours, theirs = self.pred_voxels >= min_voxels, self.truth_voxels >= min_voxels
         kept = ours[self.pred] & theirs[self.truth]
         return replace(

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
-from napari_nnunet_em.evaluation.compare import Evaluation, ObjectComparison
+from napari_nnunet_em.evaluation.comparing import Evaluation, ObjectComparison
 from napari_nnunet_em.evaluation.scores import InstanceScores
 
 

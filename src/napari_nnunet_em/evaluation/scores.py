@@ -177,10 +177,11 @@ def class_scores(overlaps: Overlaps) -> dict[int, MaskScores]:
     return scores
 
 
-def instance_scores(overlaps: Overlaps, iou: float) -> InstanceScores:
-    """Scores of objects that match where their IoU is above a threshold."""
+def instance_scores(overlaps: Overlaps, iou: float, *, pairs: bool = True) -> InstanceScores:
+    """Scores of objects that match where their IoU is above a threshold; `pairs` lists who matches whom."""
     matches = match(overlaps, iou)
     matched_iou = overlaps.iou[matches]
+    listed = slice(None) if pairs else slice(0)
     true_positives = len(matches)
     false_positives = len(overlaps.pred_ids) - true_positives
     false_negatives = len(overlaps.truth_ids) - true_positives
@@ -198,9 +199,9 @@ def instance_scores(overlaps: Overlaps, iou: float) -> InstanceScores:
         false_negatives=false_negatives,
         mean_matched_iou=quality,
         panoptic_quality=1.0 if nothing else rates["f1 score"] * quality,
-        matched_pred_ids=overlaps.pred_ids[overlaps.pred[matches]],
-        matched_truth_ids=overlaps.truth_ids[overlaps.truth[matches]],
-        matched_iou=matched_iou,
+        matched_pred_ids=overlaps.pred_ids[overlaps.pred[matches[listed]]],
+        matched_truth_ids=overlaps.truth_ids[overlaps.truth[matches[listed]]],
+        matched_iou=matched_iou[listed],
     )
 
 

@@ -47,7 +47,7 @@ class ObjectComparison:
     matched : InstanceScores
         At the threshold that was asked for.
     thresholds : tuple of InstanceScores
-        At each of `THRESHOLDS`.
+        At each of `THRESHOLDS`, without the lists of pairs.
     variation : VariationOfInformation
         With background as one more object.
     rand : AdaptedRand
@@ -106,7 +106,7 @@ def compare(
     """Compare a prediction with a truth, block by block.
 
     Use it as ``evaluation = yield from compare(pred, truth)``, or run it to its end with `evaluate`.
-    Memory grows with the number of objects, not of voxels: about 50 bytes for each pair that meets.
+    Memory grows with the number of objects, not of voxels: by about 300 bytes for each object of either side.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def compare_objects(overlaps: Overlaps, iou: float, placement: Placement) -> Obj
     """All scores of objects, from the counts of their overlaps."""
     return ObjectComparison(
         matched=instance_scores(overlaps, iou),
-        thresholds=tuple(instance_scores(overlaps, threshold) for threshold in THRESHOLDS),
+        thresholds=tuple(instance_scores(overlaps, limit, pairs=False) for limit in THRESHOLDS),
         variation=variation_of_information(overlaps),
         rand=adapted_rand(overlaps),
         table=object_table(overlaps, match(overlaps, iou), placement.truth.start),
