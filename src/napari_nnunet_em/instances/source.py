@@ -67,12 +67,12 @@ class ClassProbability:
 
     def read(self, box: Box, threshold: float) -> tuple[NDArray[np.bool_], NDArray[Any]]:
         """Voxels of objects, and their probabilities as stored, both (z, y, x) of the box."""
-        probability = self.stored(box)
+        probability = self.read_class(box)
         classes = None if self.classes is None else np.asarray(self.classes[box.slices])
         return object_voxels(probability, threshold, classes, self.class_value), probability
 
-    def stored(self, box: Box) -> NDArray[Any]:
-        """Probabilities as stored, (z, y, x) of the box."""
+    def read_class(self, box: Box) -> NDArray[Any]:
+        """Probability of the class as stored, (z, y, x) of the box."""
         slices = box.slices
         key = slices if len(self.probability.shape) == 3 else (self.channel, *slices)
         return np.asarray(self.probability[key])
