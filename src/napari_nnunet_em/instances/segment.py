@@ -75,8 +75,9 @@ class InstanceTask:
     @property
     def measured(self) -> dict[str, ValueSource]:
         """What is measured inside objects."""
-        stored = self.source.probability.dtype
-        probability = ValueSource(self.source.stored, ValueScale.of_probability(stored))
+        scale = ValueScale.of_probability(self.source.probability.dtype)
+        # Holes that were filled may hold anything, even what is no number.
+        probability = ValueSource(lambda box: np.nan_to_num(self.source.read_class(box), nan=0.0), scale)
         return {PROBABILITY: probability, **({INTENSITY: self.intensity} if self.intensity else {})}
 
 

@@ -70,11 +70,11 @@ class ClassProbability:
 
     def read(self, box: Box, threshold: float) -> tuple[NDArray[np.bool_], NDArray[Any]]:
         """Voxels of objects, and their probabilities as stored, both (z, y, x) of the box."""
-        probability = self.stored(box)
+        probability = self.read_class(box)
         classes = None if self.classes is None else np.asarray(self.classes[box.slices])
         return object_voxels(probability, threshold, classes, self.class_value), probability
 
-    def stored(self, box: Box) -> NDArray[Any]:
+    def read_class(self, box: Box) -> NDArray[Any]:
         """Probability of the class as stored, (z, y, x) of the box."""
         return self._channel(self.channel, box)
 
