@@ -95,7 +95,7 @@ def link(mask, block_shape, **settings):
 
         return write
 
-    return out, finish(segment_instances(task, create))
+    return out, finish(segment_instances(task, create)).table
 
 
 @st.composite

@@ -328,7 +328,6 @@ def segment_instances(
     Segmented
     """
     found = yield from find_objects(task, cancel)
-    found = yield from find_objects(task, cancel)
     sources = task.measured
     scales = {name: source.scale for name, source in sources.items()}
     measurer = LabelMeasurer(MeasureTask(task.source.shape, task.placement, scales))
