@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
+import fastremap
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,7 +59,7 @@ class LabelRuns:
         lengths = np.diff(starts, append=flat.size)
         label = flat[starts].astype(np.int64)
         inside = label != 0
-        ids, number = np.unique(label[inside], return_inverse=True)
+        ids, number = fastremap.unique(label[inside], return_inverse=True)
         line, x = np.divmod(starts[inside].astype(np.int64, copy=False), width)
         z, y = np.divmod(line, height)
         return ids, cls(len(ids), number.astype(np.int64) + 1, z, y, x, lengths[inside].astype(np.int64))
