@@ -23,7 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 HEAVY = (
     *("torch", "monai", "nnunetv2", "napari", "npe2", "qtpy", "PyQt6", "magicgui", "superqt", "vispy"),
-    *("zarr", "dask", "h5py", "tifffile", "scipy", "skimage", "pandas", "matplotlib"),
+    *("zarr", "dask", "h5py", "tifffile", "scipy", "skimage", "pandas", "pyarrow", "matplotlib"),
 )
 QT_BINDINGS = {"pyqt5", "pyqt6", "pyside2", "pyside6"}
 
@@ -131,8 +131,7 @@ def test_dependencies_are_what_the_code_imports() -> None:
     declared = names_of(PROJECT["dependencies"])
     assert used - declared == set()
     # npe2 reads the manifest, and is not imported by us.
-    # edt and fastremap are there for splitting touching objects, which does not exist yet.
-    assert declared - used == {"npe2", "edt", "fastremap"}
+    assert declared - used == {"npe2"}
 
 
 def test_every_dependency_is_justified() -> None:

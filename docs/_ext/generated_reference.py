@@ -1,7 +1,8 @@
 """Sphinx extension: pages that are written from the code at every build, so that they cannot drift from it.
 
 ``reference/generated/settings.md`` comes from the one declaration of each setting in `config`, and
-``reference/generated/commands.md`` from the help texts of the command line.
+``reference/generated/commands.md`` from the help texts of the command line, and
+``reference/generated/columns.md`` from the declaration of the object table.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from unittest import mock
 from napari_nnunet_em.cli.app import COMMANDS, PROGRAM, main
 from napari_nnunet_em.cli.options import Option, help_text, iter_options
 from napari_nnunet_em.config import Job
+from napari_nnunet_em.measurement import COLUMNS as TABLE_COLUMNS
 
 COLUMNS = "| Command line | Job file | What it does |\n|---|---|---|\n"
 
@@ -28,9 +30,10 @@ def setup(app: Any) -> dict[str, Any]:
 
 
 def write_pages(folder: Path) -> None:
-    """Write both pages; an unchanged page is left alone, so that Sphinx does not read it again."""
+    """Write all pages; an unchanged page is left alone, so that Sphinx does not read it again."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("settings.md", settings_page()), ("commands.md", commands_page())):
+    pages = {"settings.md": settings_page(), "commands.md": commands_page(), "columns.md": columns_page()}
+    for name, text in pages.items():
         page = folder / name
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")
@@ -56,6 +59,12 @@ def _row(option: Option) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
+
+
+def columns_page() -> str:
+    """The columns of the object table as Markdown."""
+    rows = (f"| `{c.name}` | {c.dtype} | {c.unit} | {_escaped(c.description)} |\n" for c in TABLE_COLUMNS)
+    return "| Column | Type | Unit | Meaning |\n|---|---|---|---|\n" + "".join(rows)
 
 
 def commands_page() -> str:

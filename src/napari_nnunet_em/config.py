@@ -62,12 +62,27 @@ class SpacingUnit(enum.StrEnum):
     NONE = "none"
 
 
+class Planes(enum.StrEnum):
+    """Through which planes a 2D model sees a volume."""
+
+    SLICES = "slices"
+    ORTHOGONAL = "orthogonal"
+    FORCED = "orthogonal-forced"
+
+
 class Connectivity(enum.IntEnum):
     """Which neighbours belong to the same object."""
 
     FACES = 6
     EDGES = 18
     CORNERS = 26
+
+
+class Linking(enum.StrEnum):
+    """What makes one object of voxels in different slices."""
+
+    CONTACT = "contact"
+    OVERLAP = "overlap"
 
 
 class FillHoles(enum.StrEnum):
@@ -119,20 +134,6 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
-Nanometer = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Region = Annotated[Box, BeforeValidator(parse_region), PlainSerializer(str)]
-VoxelSize = Annotated[
-    tuple[Nanometer, Nanometer, Nanometer], BeforeValidator(lambda v: _with_slice(_split(v)))
-]
-Flips = Annotated[str, BeforeValidator(lambda v: _sorted_axes(v)), Field(pattern=r"^(none|all|z?y?x?)$")]
-Folds = Annotated[tuple[str, ...], BeforeValidator(lambda v: _strings(_split(v)))]
-
-
-def _with_slice(value: object) -> object:
-    """Pixel size of an image as the voxel size of its one slice, as thick as a pixel is high."""
-    return (value[0], *value) if isinstance(value, list | tuple) and len(value) == 2 else value
-
-
 def _sorted_axes(value: object) -> object:
     """Letters of axes in the order z, y, x, so that ``xy`` is ``yx``."""
     if isinstance(value, str) and value and set(value) <= set("zyx"):
@@ -142,6 +143,13 @@ def _sorted_axes(value: object) -> object:
 
 def _strings(value: object) -> object:
     return tuple(str(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+Nanometer = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Region = Annotated[Box, BeforeValidator(parse_region), PlainSerializer(str)]
+VoxelSize = Annotated[tuple[Nanometer, Nanometer, Nanometer], BeforeValidator(_split)]
+Flips = Annotated[str, BeforeValidator(_sorted_axes), Field(pattern=r"^(none|all|z?y?x?)$")]
+Folds = Annotated[tuple[str, ...], BeforeValidator(lambda v: _strings(_split(v)))]
 
 
 class Settings(BaseModel):
@@ -168,7 +176,7 @@ class InputSettings(Settings):
     voxel_size_nm: VoxelSize | None = Field(
         None,
         title="Voxel size",
-        description="Voxel size along z, y, x (y, x for an image); overrides what the file says.",
+        description="Voxel size along z, y, x; overrides what the file says.",
         json_schema_extra={"unit": "nm", "metavar": "Z,Y,X"},
     )
 
@@ -233,6 +241,12 @@ class PredictionSettings(Settings):
         title="Overlap",
         description="Share of a patch by which neighbouring tiles overlap; nnU-Net uses 0.5.",
     )
+    planes: Planes = Field(
+        Planes.SLICES,
+        title="Planes",
+        description="For 2D models: slices, or orthogonal: the planes across all three axes, their "
+        "probabilities averaged; orthogonal-forced does so for any voxel size.",
+    )
 
 
 class InstanceSettings(Settings):
@@ -278,6 +292,26 @@ class InstanceSettings(Settings):
         Connectivity.FACES,
         title="Connectivity",
         description="Voxels join across faces (6), edges (18) or corners (26).",
+    )
+    linking: Linking = Field(
+        Linking.CONTACT,
+        title="Across slices",
+        description="What joins slices across z: contact of voxels, or overlap, which finds objects slice by "
+        "slice and links those that overlap most (for slices much thicker than a pixel is wide).",
+    )
+    link_iou: float = Field(
+        0.25,
+        gt=0.0,
+        le=1.0,
+        title="Least overlap",
+        description="With overlap: smallest intersection over union of two linked cross-sections.",
+    )
+    link_gap: int = Field(
+        0,
+        ge=0,
+        le=16,
+        title="Missing slices",
+        description="With overlap: slices in a row that an object may miss and still be one.",
     )
     min_voxels: int = Field(
         64,

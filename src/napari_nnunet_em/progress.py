@@ -29,7 +29,7 @@ def finish(steps: Steps[T]) -> T:
 
 
 class Stage(enum.StrEnum):
-    """The stages of a job, in the order in which they run."""
+    """The stages of a job in the order in which they run, and that of a comparison."""
 
     OPEN = "open"
     STATISTICS = "statistics"
@@ -37,6 +37,8 @@ class Stage(enum.StrEnum):
     COMPONENTS = "components"
     SPLIT = "split"
     LABELS = "labels"
+    MEASURE = "measure"
+    COMPARE = "compare"
     FINISHED = "finished"
 
 
@@ -95,3 +97,7 @@ class CancelToken:
                 "The job was stopped on request; every finished block is kept, "
                 "and running the same job again continues from there."
             )
+
+
+Events = Generator[ProgressEvent, None, T]
+"""Work that yields a `ProgressEvent` after each step and returns its result at the end."""

@@ -118,7 +118,7 @@ def test_all_problems_are_told_at_once_and_where_they_stand(tmp_path: Path) -> N
     )
     given = {
         "prediction.overlap": "2",
-        "prediction.tta": "xyz",
+        "prediction.tta": "xyw",
         "prediction.region": "1:3",
         "execution.device": "gpu",
         "instances.min_voxels": "3.5",
@@ -129,7 +129,7 @@ def test_all_problems_are_told_at_once_and_where_they_stand(tmp_path: Path) -> N
         "folder, zip or checkpoint.",
         "The region '1:3' cannot be read: write it in voxels as z0:z1,y0:y1,x0:x1, for example "
         "0:10,512:1024,512:1024.",
-        "--tta cannot be 'xyz'. Axes flipped and averaged: none, all (that the model allows), or some of "
+        "--tta cannot be 'xyw'. Axes flipped and averaged: none, all (that the model allows), or some of "
         "zyx, as yx.",
         "--overlap must be a number (from 0 to 0.9), but is '2'.",
         f"instances.threshold in {config} must be a number (above 0 and below 1), but is 3.",

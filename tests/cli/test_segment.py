@@ -91,7 +91,8 @@ def test_a_job_file_runs_the_same_job(
     capsys.readouterr()
     assert main(["segment", "--config", str(config), "--json"]) == 0
     events = json_lines(capsys.readouterr().out)
-    assert [e["done"] for e in events if e.get("stage") == "predict"] == [1]  # all of it was there already
+    (predicted,) = [e for e in events if e.get("stage") == "predict"]
+    assert predicted["done"] == predicted["total"]  # all of it was there already
     assert events[-1]["objects"] == []
 
 
@@ -159,7 +160,7 @@ def test_ctrl_c_stops_after_the_work_in_hand_and_the_same_command_continues(
         assert process.stdout is not None
         for text in process.stdout:
             event = json.loads(text)
-            if event["stage"] == "predict" and event["done"]:
+            if event["stage"] == "predict" and event["box"]:
                 process.send_signal(signal.SIGINT)
                 break
         rest, complaint = process.communicate(timeout=60)
@@ -170,6 +171,8 @@ def test_ctrl_c_stops_after_the_work_in_hand_and_the_same_command_continues(
     done = max([e["done"] for e in events], default=event["done"])
     assert 1 <= done < event["total"]
     assert main(line) == 0
-    predicted = [e["done"] for e in json_lines(capsys.readouterr().out) if e.get("stage") == "predict"]
-    assert predicted[0] == done
-    assert predicted[-1] == event["total"]
+    predicted = [e for e in json_lines(capsys.readouterr().out) if e.get("stage") == "predict"]
+    assert 0 < predicted[0]["done"] <= done
+    boxes = {json.dumps(e["box"]) for e in (event, *events, *predicted) if e["box"]}
+    assert len(boxes) == 96 // 16
+    assert predicted[-1]["done"] == event["total"]

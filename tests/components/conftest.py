@@ -22,13 +22,16 @@ def scipy_labels():
 
 @pytest.fixture(scope="session")
 def assemble():
-    """Final labels of the whole volume, put together block by block."""
+    """Final labels of the whole volume, as remembered and labelled again, which must agree."""
 
     def gather(components: Components):
-        layout = components.table.layout
-        out = np.zeros(layout.shape, dtype=components.table.dtype)
-        for block in layout.blocks():
+        table = components.table
+        out = np.zeros(table.layout.shape, dtype=table.dtype)
+        for block in table.layout.blocks():
             out[block.write.slices] = components.relabel(block)
+            again = table.relabel(block, components.source(block.write))
+            assert again.dtype == table.dtype
+            np.testing.assert_array_equal(out[block.write.slices], again)
         return out
 
     return gather

@@ -105,11 +105,12 @@ def test_faces_beyond_the_budget_leave_memory_and_stay_the_same(tmp_path):
         tracemalloc.stop()
     assert held < 2 * budget < slots * shape[0] * shape[1] * 4
     for slot in rng.permutation(slots):
-        face = store.read(int(slot), shape)
+        kept = store.read(int(slot), shape)
         if slot % 3 == 0:
-            assert face is None
+            assert kept is None
         else:
-            np.testing.assert_array_equal(face, np.full(shape, 100 * slot + slot % 3))
+            np.testing.assert_array_equal(kept[0], np.full(shape, slot % 3))
+            assert kept[1] == 100 * slot
     store.close()
     assert list(tmp_path.iterdir()) == []
 

@@ -18,7 +18,6 @@ from napari_nnunet_em.components import (
     Reduction,
     Runs,
     ValueSum,
-    find_components,
     label_dtype,
 )
 from napari_nnunet_em.config import Connectivity
@@ -157,16 +156,15 @@ def test_blocks_without_components_are_not_read_again():
         asked.append(box)
         return mask[box.slices]
 
-    components = find_components(source, mask.shape, (4, 4, 10), 6)
-    asked.clear()
+    components = Components(source, run(mask, Layout(mask.shape, (4, 4, 10))).table)
     for block in components.table.layout.blocks():
         components.relabel(block)
     assert asked == [Box((0, 0, 10), (4, 4, 20))]
 
 
-def test_a_volume_that_changes_between_the_passes_is_refused(find):
+def test_a_volume_that_changes_between_the_passes_is_refused():
     mask = random_mask(7)
-    components = find(mask, (3, 4, 5))
+    components = run(mask, Layout(SHAPE, (3, 4, 5)))
     mask[:] = False
     with pytest.raises(InputError, match="changed while it was worked on"):
         components.labels(Box.whole(SHAPE))

@@ -165,6 +165,7 @@ class RealCase:
     folds: tuple[str, ...] = ("0",)
     flips: bool = False
     resampled: bool = True
+    stock: bool = True
 
 
 REAL_CASES = {
@@ -181,7 +182,7 @@ REAL_CASES = {
     ),
     "3d, vnc": RealCase("3d_fullres", VNC, np.s_[1:10, 133:610, 20:289], (50, 4.6, 4.6)),
     "3d, vnc, flips, two folds": RealCase(
-        "3d_fullres", VNC, np.s_[1:10, 333:610, 20:289], (50, 4.6, 4.6), ("0", "all"), flips=True
+        "3d_fullres", VNC, np.s_[1:10, 333:610, 20:289], (50, 4.6, 4.6), ("0", "all"), flips=True, stock=False
     ),
 }
 
@@ -198,7 +199,8 @@ def test_real_models_on_real_data(name, shared_dir, nnunet, engine):
     ours = engine(folder, image, case.voxel_size, block=(16, 128, 256), **options)
     lifted = nnunet(folder, image, case.voxel_size, **options)
     agree(ours, lifted, TOLERANCE_RESAMPLED if case.resampled else TOLERANCE)
-    agree_with_stock(ours, nnunet(folder, image, case.voxel_size, stock=True, **options), lifted)
+    if case.stock:  # left out where a run takes a minute and would show nothing new
+        agree_with_stock(ours, nnunet(folder, image, case.voxel_size, stock=True, **options), lifted)
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from monai.metrics import compute_dice, compute_panoptic_quality
 from scipy.optimize import linear_sum_assignment
 
+from napari_nnunet_em import evaluation
 from napari_nnunet_em.errors import InputError, SettingsError
-from napari_nnunet_em.evaluation import Overlaps, evaluate_instances, evaluate_masks
+from napari_nnunet_em.evaluation import count_overlaps, evaluate_instances, evaluate_masks
 
 
 def label_images(seed, shape=(4, 12, 12), objects=9, noise=0.3):
@@ -133,7 +134,7 @@ def test_ids_may_be_large_and_scattered():
 def test_overlaps_know_sizes_and_shared_voxels():
     truth = np.array([[[0, 1, 1, 2, 2, 2]]])
     pred = np.array([[[5, 5, 5, 5, 0, 9]]])
-    overlaps = Overlaps.of(pred, truth)
+    overlaps = count_overlaps(pred, truth)
     assert overlaps.pred_ids.tolist() == [5, 9]
     assert overlaps.pred_voxels.tolist() == [4, 1]
     assert overlaps.truth_voxels.tolist() == [2, 3]
@@ -169,6 +170,24 @@ def test_impossible_thresholds_are_refused(threshold):
 
 
 def test_importing_loads_neither_torch_nor_monai():
-    code = "import sys, napari_nnunet_em.evaluation; print(sorted({'torch', 'monai'} & set(sys.modules)))"
+    code = (
+        "import sys, napari_nnunet_em.evaluation as e; [getattr(e, name) for name in e.__all__];"
+        "print(sorted({'torch', 'monai'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_imported_and_no_other():
+    assert dir(evaluation) == sorted(evaluation.__all__) == sorted(evaluation._LAZY)
+    with pytest.raises(AttributeError, match="no attribute 'evalute'"):
+        evaluation.evalute  # noqa: B018
+
+
+def test_the_settings_alone_load_nothing_heavy():
+    code = (
+        "import sys, napari_nnunet_em.evaluation.settings;"
+        "print(sorted({'zarr', 'scipy', 'pandas', 'cc3d'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -13,10 +13,12 @@ from napari.layers import Layer
 from ome_zarr.io import parse_url
 from ome_zarr.writer import write_image, write_labels
 
+from napari_nnunet_em._napari.features import stored_features
 from napari_nnunet_em._napari.reader import get_reader, read
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box
-from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
+from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec, open_volume
+from napari_nnunet_em.measurement import LabelMeasurer, MeasureTask, Placement, store_table
 
 
 def raw(shape=(4, 32, 40)) -> np.ndarray:
@@ -144,3 +146,30 @@ def test_several_datasets_are_named_in_the_error(tmp_path: Path) -> None:
         file["raw"], file["other"] = raw(), raw()
     with pytest.raises(InputError, match=r"raw.*other|other.*raw"):
         read(str(tmp_path / "v.h5"))
+
+
+def test_objects_bring_their_table(result: Path) -> None:
+    labels = np.asarray(open_volume(result / "labels" / "mitochondria").array)
+    measurer = LabelMeasurer(MeasureTask(labels.shape, Placement((40.0, 8.0, 8.0))))
+    measurer.add(Box.whole(labels.shape), labels)
+    table = measurer.finish()
+    store_table(result, "mitochondria", table)
+    for source in (result, result / "labels" / "mitochondria"):
+        layers = {
+            keywords["name"]: Layer.create(*rest) for rest in read(str(source)) for keywords in rest[1:2]
+        }
+        features = layers["brain mitochondria"].features
+        assert features["index"].tolist() == [5]
+        assert features["voxels"].tolist() == [400]
+        assert all("features" not in keywords for _, keywords, kind in read(str(source)) if kind == "image")
+    (result / "tables" / "mitochondria.csv").write_text("somebody,else\n1,2\n")
+    *_, (_, keywords, _) = read(str(result))
+    assert "features" not in keywords
+
+
+def test_huge_tables_are_left_on_disk(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (result / "tables").mkdir()
+    (result / "tables" / "mitochondria.csv").write_text("x" * 100)
+    monkeypatch.setattr("napari_nnunet_em._napari.features._MOST_BYTES", 50)
+    assert stored_features(result / "labels" / "mitochondria") is None
+    assert stored_features(result / "labels" / "classes") is None

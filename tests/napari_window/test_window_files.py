@@ -16,6 +16,7 @@ from napari_nnunet_em._napari.activity import ActivityBar
 from napari_nnunet_em._napari.placement import level_zero
 from napari_nnunet_em._napari.widgets.model_card import CardDialog
 from napari_nnunet_em._napari.widgets.segment import SegmentWidget
+from napari_nnunet_em.config import Planes
 from napari_nnunet_em.progress import ProgressEvent, Stage
 from napari_nnunet_em.testing.tiny_models import make_model_folder
 
@@ -121,12 +122,17 @@ def test_a_model_folder_is_chosen_in_a_dialog(make_napari_viewer_proxy, qtbot, m
     qtbot.waitUntil(lambda: picker.chosen.bundle is not None, timeout=MINUTE)
     assert widget.progress.start_button.text() == "Segment vesicles"
     assert picker.configurations.isVisibleTo(picker)
+    # Only a 2D model can look along all axes.
+    planes = widget.form.prediction["planes"]
+    assert planes.widget.choices == tuple(Planes)
+    planes.value = Planes.ORTHOGONAL
     picker.configurations.setCurrentIndex(1)
     picker.configurations.activated.emit(1)
     qtbot.waitUntil(lambda: picker.chosen.bundle is not None, timeout=MINUTE)
     assert picker.chosen.bundle.configuration == "3d_fullres"
     # The flips on offer follow the model: this one was trained with flips along its first two axes.
     assert widget.form.prediction["tta"].widget.choices == ("none", "z", "y", "zy")
+    assert planes.value is Planes.SLICES
 
 
 def test_a_broken_model_is_explained_and_cannot_be_run(

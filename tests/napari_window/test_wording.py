@@ -16,12 +16,13 @@ from napari_nnunet_em._napari.wording import (
     flip_choices,
     fold_choices,
     model_note,
+    planes_choices,
     rate_text,
     short_licence,
     status_text,
     voxel_size_note,
 )
-from napari_nnunet_em.config import ModelSettings, PredictionSettings
+from napari_nnunet_em.config import ModelSettings, Planes, PredictionSettings
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.progress import ProgressEvent, Stage
 
@@ -49,6 +50,11 @@ def test_flips_are_every_combination_that_the_model_allows_and_valid_settings() 
 def test_flips_of_a_2d_model_name_the_axes_of_the_image() -> None:
     assert [value for _, value in flip_choices((0, 1), 2)] == ["none", "y", "x", "yx"]
     assert flip_choices((0, 1), 2)[-1][0] == "all: y, x (4 × the time)"
+
+
+def test_only_a_2d_model_has_planes_to_choose() -> None:
+    assert [value for _, value in planes_choices(2)] == list(Planes)
+    assert [value for _, value in planes_choices(3)] == [Planes.SLICES]
 
 
 def test_without_allowed_axes_there_is_nothing_to_choose() -> None:
@@ -101,7 +107,10 @@ def test_the_status_line_holds_stage_blocks_speed_and_time_left() -> None:
     event = ProgressEvent(Stage.PREDICT, 3, 12, eta_seconds=125, voxels_per_second=1.23e6)
     assert status_text(event) == "Predicting, 3 of 12 tiles, 1.2 Mvoxel/s, 2 min left"
     assert status_text(ProgressEvent(Stage.LABELS, 1, 2)) == "Writing objects, 1 of 2 blocks"
-    assert status_text(ProgressEvent(Stage.OPEN, message="Voxel size 8 nm.")) == "Opening, Voxel size 8 nm."
+    assert (
+        status_text(ProgressEvent(Stage.OPEN, message="Voxel size 8 nm.\n\nMore."))
+        == "Opening, Voxel size 8 nm."
+    )
 
 
 def test_every_stage_has_words() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from napari_nnunet_em._napari.worker import Ending, Engine, JobWorker, Outcome, make_worker, run_job
+from napari_nnunet_em._napari.worker import Ending, Engine, Outcome, TokenWorker, make_worker, run_job
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
@@ -90,8 +90,8 @@ def test_quitting_waits_for_the_block_in_hand_and_lets_the_job_clean_up(qtbot) -
         finally:
             cleaned.set()
 
-    worker = make_worker(Engine(segment, lambda store: None), JOB, None, CancelToken())
-    assert isinstance(worker, JobWorker)
+    worker = make_worker("test", Engine(segment, lambda store: None), JOB, None, CancelToken())
+    assert isinstance(worker, TokenWorker)
     outcomes: list[Outcome] = []
     worker.returned.connect(outcomes.append)
     worker.start()

@@ -18,6 +18,8 @@ from napari_nnunet_em.pipeline import load_result, run, segment
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.progress import CancelToken, Stage
 
+BLOCKS = 5  # of 8 slices each, since the 40 slices are few
+
 
 def arrays(store):
     return {
@@ -42,7 +44,7 @@ def run_until(stop, job):
                 cancel.cancel()
 
 
-def test_what_a_job_leaves_behind(make_job):
+def test_what_a_job_leaves_behind(make_job, image):
     job = make_job()
     result = run(job)
     found = arrays(job.store)
@@ -58,6 +60,13 @@ def test_what_a_job_leaves_behind(make_job):
     assert objects.count == len(table) == len(kept) > 3
     np.testing.assert_array_equal(table["voxels"], sizes[kept - 1])
     np.testing.assert_allclose(table["volume_um3"], sizes[kept - 1] * 20 * 10 * 10 * 1e-9)
+    where = found["labels/mitochondria"], table["id"]
+    np.testing.assert_allclose(table["mean_intensity"], ndimage.mean(image, *where))
+    np.testing.assert_array_equal(table["max_intensity"], ndimage.maximum(image, *where))
+    np.testing.assert_allclose(table["min_probability"], ndimage.minimum(found[""], *where) / 255)
+    assert (table["surface_um2"] > 0).all()
+    stored = pd.read_parquet(job.store / "tables/mitochondria/table.parquet")
+    pd.testing.assert_frame_equal(stored, table, rtol=1e-14, check_dtype=False)
     assert result.voxel_size_nm == (20, 10, 10)
     assert "resolution" in result.voxel_size_source
     assert any("20 x 10 x 10 nm" in note for note in result.notes)
@@ -115,7 +124,7 @@ def test_stopped_and_continued_is_the_same(stop_after, make_job):
     run_until(stop, job)
     assert not (job.store / ".nnunet-em/result.json").exists()
     events = [e for e in segment(job) if e.stage is Stage.PREDICT]
-    assert sum(e.box is not None for e in events) == 3 - stop_after
+    assert sum(e.box is not None for e in events) == BLOCKS - stop_after
     assert 0 < events[0].done < events[0].total == events[-1].done
     same(job.store, whole.store)
 
@@ -187,16 +196,19 @@ def test_a_moved_output_and_input_go_on(make_job, tmp_path, image_file):
     same(moved.store, whole.store)
 
 
-def test_a_region_is_a_part_of_the_whole(make_job):
+def test_a_region_is_a_part_of_the_whole(make_job, image):
     whole, job = make_job("whole.zarr"), make_job(prediction={"region": "5:33,7:50,11:66"})
     run(whole)
     run(job)
     region = Box((5, 7, 11), (33, 50, 66))
     expected = arrays(whole.store)[""][region.slices].astype(int)
     np.testing.assert_allclose(arrays(job.store)[""].astype(int), expected, atol=1)
-    first = pd.read_csv(job.store / "tables/mitochondria.csv").iloc[0]
+    table = pd.read_csv(job.store / "tables/mitochondria.csv")
+    first = table.iloc[0]
     assert first["bbox_z_min"] >= 5
     assert first["bbox_y_min"] >= 7
+    inside = arrays(job.store)["labels/mitochondria"], table["id"]
+    np.testing.assert_allclose(table["mean_intensity"], ndimage.mean(image[region.slices], *inside))
     multiscales = zarr.open_group(job.store, mode="r").attrs["ome"]["multiscales"][0]
     transforms = multiscales["datasets"][0]["coordinateTransformations"]
     assert transforms[1]["translation"] == [100, 70, 110]
@@ -233,6 +245,16 @@ def test_several_exclusive_classes_and_regions(make_job, tmp_path):
     folder = make_model_folder(tmp_path / "regions", labels=regions, regions_class_order=(1, 2))
     job = make_job("regions.zarr", model={"path": str(folder)})
     assert [o.labels.name for o in run(job).objects] == ["cell", "mito_chondria"]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.uint32])
+def test_voxels_that_are_no_small_integers_are_measured(make_job, image, kind):
+    raw = (image * 3.7 - (200 if kind == np.float32 else 0)).astype(kind)
+    job = make_job(input={"path": "a layer", "voxel_size_nm": (20, 10, 10)})
+    run(job, volume=open_volume(raw))
+    table = pd.read_csv(job.store / "tables/mitochondria.csv")
+    expected = ndimage.mean(raw, arrays(job.store)["labels/mitochondria"], table["id"])
+    np.testing.assert_allclose(table["mean_intensity"], expected, atol=1e-4)
 
 
 def test_a_volume_in_memory(make_job, memory_volume, image):

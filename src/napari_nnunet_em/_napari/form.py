@@ -6,27 +6,18 @@ given" are ``None``, so that whatever pydantic would decide without the field is
 
 from __future__ import annotations
 
-import enum
-import types
-import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-import annotated_types as at
-from magicgui.widgets import CheckBox, ComboBox, FileEdit, FloatSpinBox, LineEdit, SpinBox
-from magicgui.widgets.bases import ValueWidget
+from magicgui.widgets import ComboBox, FileEdit, LineEdit
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
+from napari_nnunet_em._napari.fieldwidgets import Choices, declared_unit, make_widget
 from napari_nnunet_em._napari.wording import as_text
 from napari_nnunet_em.config import Settings
 from napari_nnunet_em.errors import SettingsError
 
-Choices = Sequence[tuple[str, Any]]
 S = TypeVar("S", bound=Settings)
-
-_UNBOUNDED = 2**31 - 1
-"""The largest number that a Qt spin box holds."""
 
 
 class Field:
@@ -54,7 +45,7 @@ class Field:
     ) -> None:
         self.name = name
         self._info = group.model_fields[name]
-        self.widget = _make_widget(self._info, choices, file_mode)
+        self.widget = make_widget(self._info, choices, file_mode)
         self.widget.tooltip = self.tooltip
 
     @property
@@ -146,81 +137,3 @@ def validated(group: type[S], values: Mapping[str, Any]) -> S:
             f"{title}: {first['input']!r} cannot be used ({first['msg'].lower()}); "
             f"{info.description if info and info.description else 'please correct it.'}"
         ) from error
-
-
-def declared_unit(info: FieldInfo) -> str:
-    """The unit that a declaration states, or an empty string."""
-    return _extra(info, "unit")
-
-
-def _extra(info: FieldInfo, key: str) -> str:
-    extra = info.json_schema_extra
-    return str(extra.get(key, "")) if isinstance(extra, dict) else ""
-
-
-def _bare_type(annotation: Any) -> Any:
-    """The type without ``Optional`` and ``Annotated``: ``tuple`` for ``Annotated[tuple[...], ...]``."""
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        return _bare_type(typing.get_args(annotation)[0])
-    if origin in (typing.Union, types.UnionType):
-        return _bare_type(next(a for a in typing.get_args(annotation) if a is not types.NoneType))
-    return origin or annotation
-
-
-def _bounds(info: FieldInfo, step: float) -> dict[str, Any]:
-    """Least and largest value that the declaration allows; an excluded bound moves by one `step`."""
-    least, most = None, None
-    for rule in info.metadata:
-        match rule:
-            case at.Ge(ge=bound):
-                least = bound
-            case at.Gt(gt=bound):
-                least = bound + step  # type: ignore[operator]
-            case at.Le(le=bound):
-                most = bound
-            case at.Lt(lt=bound):
-                most = bound - step  # type: ignore[operator]
-            case _:
-                continue
-    return {"min": -_UNBOUNDED if least is None else least, "max": _UNBOUNDED if most is None else most}
-
-
-def _make_widget(info: FieldInfo, choices: Choices | None, file_mode: str | None) -> ValueWidget[Any]:
-    default = info.get_default(call_default_factory=True)
-    kind = _bare_type(info.annotation)
-    if choices is not None:
-        return ComboBox(choices=tuple(choices))
-    if file_mode is not None:
-        return _make_file_edit(file_mode)
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return ComboBox(choices=[(_words(member), member) for member in kind], value=default)
-    if kind is bool:
-        return CheckBox(value=default, text="")
-    if kind in (int, float):
-        return _make_number(info, kind, default)
-    line = LineEdit(value="" if info.is_required() or default is None else as_text(default))
-    line.native.setPlaceholderText(", ".join(_extra(info, "metavar").lower().split(",")))
-    return line
-
-
-def _make_file_edit(mode: str) -> FileEdit:
-    edit = FileEdit(mode=mode)
-    edit.choose_btn.text = "…"
-    edit.choose_btn.max_width = 34
-    return edit
-
-
-def _words(member: enum.Enum) -> str:
-    return f"{member.name.lower()} ({member.value})" if isinstance(member.value, int) else str(member.value)
-
-
-def _make_number(info: FieldInfo, kind: type, default: Any) -> ValueWidget[Any]:
-    if kind is int:
-        return SpinBox(value=default, step=1, **_bounds(info, 1))
-    bounds = _bounds(info, 0.01)
-    # A share between 0 and 1 moves by 0.05; an open-ended amount, such as a volume in µm³, may be tiny.
-    share = bounds["max"] <= 1
-    widget = FloatSpinBox(value=default, step=0.05 if share else 0.01, **bounds)
-    widget.native.setDecimals(2 if share else 4)
-    return widget

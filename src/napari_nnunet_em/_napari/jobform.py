@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_nnunet_em._napari.form import Field, SettingsForm
-from napari_nnunet_em._napari.wording import flip_choices, fold_choices
+from napari_nnunet_em._napari.wording import flip_choices, fold_choices, planes_choices
 from napari_nnunet_em.config import (
     ExecutionSettings,
     InputSettings,
@@ -42,13 +42,22 @@ class JobForm:
             [
                 Field(PredictionSettings, "tta", choices=flip_choices((), 3)),
                 Field(PredictionSettings, "overlap"),
+                Field(PredictionSettings, "planes", choices=planes_choices(3)),
             ],
         )
         self.instances = SettingsForm(
             InstanceSettings,
             [
                 Field(InstanceSettings, name)
-                for name in ("threshold", "min_voxels", "min_volume_um3", "connectivity")
+                for name in (
+                    "threshold",
+                    "min_voxels",
+                    "min_volume_um3",
+                    "connectivity",
+                    "linking",
+                    "link_iou",
+                    "link_gap",
+                )
             ],
         )
         self.output = SettingsForm(
@@ -60,9 +69,11 @@ class JobForm:
         )
 
     def follow_model(self, bundle: ModelBundle) -> None:
-        """Offer the folds and flips that a model has."""
+        """Offer the folds, flips and planes that a model has."""
         self.model["folds"].set_choices(fold_choices(bundle.folds))
-        self.prediction["tta"].set_choices(flip_choices(bundle.mirror_axes, len(bundle.patch_size)))
+        dimensions = len(bundle.patch_size)
+        self.prediction["tta"].set_choices(flip_choices(bundle.mirror_axes, dimensions))
+        self.prediction["planes"].set_choices(planes_choices(dimensions))
 
     def check_voxel_size(self, shape: Shape) -> None:
         """Refuse a voxel size that is missing, or that has two entries for more than one slice.

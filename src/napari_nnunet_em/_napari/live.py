@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from napari_nnunet_em._napari.features import label_features
 from napari_nnunet_em._napari.lazyviews import FixedAxes
 from napari_nnunet_em._napari.placement import result_placement
 from napari_nnunet_em.io import MultiscaleSink
 
 if TYPE_CHECKING:
-    import pandas as pd
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
@@ -139,8 +139,3 @@ def belongs_to(layer: Layer, store: Path) -> bool:
 def probability_limits(dtype: np.dtype[Any]) -> tuple[float, float]:
     """Contrast limits from probability 0 to 1 as stored in `dtype`."""
     return (0.0, 255.0) if np.dtype(dtype) == np.uint8 else (0.0, 1.0)
-
-
-def label_features(table: pd.DataFrame) -> pd.DataFrame:
-    """An object table as the features of a labels layer, which finds its rows by a column ``index``."""
-    return table.rename(columns={"id": "index"})

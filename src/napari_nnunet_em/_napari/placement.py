@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 VoxelSizeNm = tuple[float, float, float]
 
+_HALF_VOXEL = 0.5
+_OFF_GRID = 0.05
+
 
 @dataclass(frozen=True)
 class KnownSize:
@@ -160,6 +163,69 @@ def _unit_factors(world: Sequence[Any] | None, own: Sequence[Any], count: int) -
             if theirs != ours and theirs.is_compatible_with(ours):
                 factors[-i] = (1 * theirs).to(ours).magnitude
     return factors
+
+
+def show_voxel(viewer: ViewerModel, layer: Layer, voxel: Sequence[float]) -> None:
+    """Go to the slice of a voxel of a layer, and put it into the middle of the canvas.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer; its zoom stays.
+    layer : napari.layers.Layer
+        The layer.
+    voxel : sequence of float, (z, y, x)
+        In voxels of the layer's full resolution; z does not count for a 2D layer.
+    """
+    spatial = min(layer.ndim, 3)
+    position = np.zeros(layer.ndim)
+    position[-spatial:] = voxel[-spatial:]
+    world = np.asarray(layer.data_to_world(position), float)
+    world /= _unit_factors(viewer.layers.units, layer.units, len(world))
+    axes = range(viewer.dims.ndim - len(world), viewer.dims.ndim)
+    viewer.dims.set_point(tuple(axes), tuple(world))
+    point = np.array(viewer.dims.point, float)
+    point[list(axes)] = world  # not rounded to whole slices along the axes on screen
+    viewer.scene.camera.center = tuple(point[list(viewer.dims.displayed)])
+
+
+def offset_between(upper: Layer, lower: Layer) -> Shape:
+    """The voxel of a layer at which another one begins, by their places in the world.
+
+    Parameters
+    ----------
+    upper, lower : napari.layers.Layer
+        Layers whose voxels have the same size and orientation; moved in the world as they may be.
+
+    Returns
+    -------
+    tuple of int, (z, y, x)
+        The voxel of `lower` in which the first voxel of `upper` lies.
+
+    Raises
+    ------
+    InputError
+        When their voxels do not lie upon each other.
+    """
+    ours, theirs = min(upper.ndim, 3), min(lower.ndim, 3)
+    if ours != theirs:
+        raise InputError(
+            f"The layers {upper.name!r} and {lower.name!r} have {ours} and {theirs} axes in space: "
+            "choose two layers of the same kind."
+        )
+    factors = _unit_factors(upper.units, lower.units, upper.ndim)
+    corners = np.concatenate([np.zeros((1, upper.ndim)), np.eye(upper.ndim)[-ours:]])
+    places = np.array([lower.world_to_data(np.asarray(upper.data_to_world(c)) * factors) for c in corners])
+    start, steps = places[0, -ours:], places[1:, -ours:] - places[0, -ours:]
+    reach = np.array(layer_shape(upper)[-ours:])
+    if np.abs((steps - np.eye(ours)) * reach).max() > _HALF_VOXEL or np.abs(start - np.round(start)).max() > (
+        _OFF_GRID
+    ):
+        raise InputError(
+            f"The voxels of {upper.name!r} and {lower.name!r} do not lie upon each other: give both layers "
+            "the same scale, units and orientation, and places that are whole voxels apart."
+        )
+    return as_shape([*(0,) * (3 - ours), *np.round(start)])
 
 
 def result_placement(layer: Layer, offset: Shape, ndim: int) -> dict[str, Any]:

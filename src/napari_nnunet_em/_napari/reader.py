@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_nnunet_em._napari.features import stored_features
 from napari_nnunet_em._napari.lazyviews import FixedAxes
 from napari_nnunet_em._napari.zarrgroups import GroupFacts, group_facts, is_zarr_folder, label_names
 from napari_nnunet_em.io import Volume, open_volume
@@ -104,6 +105,9 @@ def _labels_layer(volume: Volume, facts: GroupFacts, name: str, *, visible: bool
         "visible": visible,
         **_place(volume, facts, False),
     }
+    features = stored_features(Path(volume.origin))
+    if features is not None:
+        keywords["features"] = features
     return _levels(volume, None), keywords, "labels"
 
 

@@ -53,7 +53,9 @@ class SegmentRun(QObject):  # type: ignore[misc]
         self._layers = LiveLayers(
             viewer, request.layer, request.job.store, request.class_names, request.offset
         )
-        self._worker = make_worker(engine, request.job, request.volume, self._token)
+        self._worker = make_worker(
+            f"segmentation of {request.title}", engine, request.job, request.volume, self._token
+        )
         self._worker.yielded.connect(self._on_event)
         self._worker.returned.connect(self._on_outcome)
         self._activity = ActivityBar(request.title, self.stop)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_nnunet_em.config import SpacingUnit
+from napari_nnunet_em.config import Planes, SpacingUnit
 from napari_nnunet_em.progress import ProgressEvent, Stage
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ _STAGES = {
     Stage.COMPONENTS: "Finding objects",
     Stage.SPLIT: "Splitting objects",
     Stage.LABELS: "Writing objects",
+    Stage.MEASURE: "Measuring objects",
+    Stage.COMPARE: "Comparing",
     Stage.FINISHED: "Finished",
 }
 
@@ -62,6 +64,23 @@ def flip_choices(mirror_axes: Sequence[int], dimensions: int) -> list[tuple[str,
             text = f"{', '.join(axes)} ({passes} × the time)"
             choices.append((f"all: {text}" if count == len(allowed) else text, "".join(axes)))
     return choices
+
+
+def planes_choices(dimensions: int) -> list[tuple[str, Planes]]:
+    """The planes through which a model can see a volume, as (label, value of the setting ``planes``).
+
+    Parameters
+    ----------
+    dimensions : int
+        Axes of the patch, 2 or 3.
+    """
+    if dimensions == 3:
+        return [("all at once (3D model)", Planes.SLICES)]
+    return [
+        ("slices", Planes.SLICES),
+        ("orthogonal, averaged (3 × the time)", Planes.ORTHOGONAL),
+        ("orthogonal, for any voxel size", Planes.FORCED),
+    ]
 
 
 def fold_choices(folds: Sequence[str]) -> list[tuple[str, tuple[str, ...] | None]]:
@@ -109,7 +128,7 @@ def short_licence(text: str) -> str:
 
 def error_note(sentence: str) -> str:
     """A problem, as rich text for the form."""
-    return f"<span style='color: #ff7b6b'>{html.escape(sentence)}</span>"
+    return f"<span style='color: #e0564a'>{html.escape(sentence)}</span>"
 
 
 def as_text(value: Any) -> str:
@@ -146,8 +165,13 @@ def status_text(event: ProgressEvent) -> str:
     if event.eta_seconds is not None and event.stage is not Stage.FINISHED:
         parts.append(f"{duration_text(event.eta_seconds)} left")
     if len(parts) == 1 and event.message:
-        parts.append(event.message)
+        parts.append(first_line(event.message))
     return ", ".join(parts)
+
+
+def first_line(text: str) -> str:
+    """What a message begins with; some, such as licences, are pages long."""
+    return text.strip().partition("\n")[0]
 
 
 def finished_text(counts: Mapping[str, int], store: Path) -> str:

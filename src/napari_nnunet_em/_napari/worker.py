@@ -153,33 +153,54 @@ def read_objects(result: SegmentationResult) -> tuple[FoundObjects, ...]:
     return tuple(FoundObjects(o.name, o.labels, pd.read_csv(o.table)) for o in result.objects)
 
 
-class JobWorker(GeneratorWorker):  # type: ignore[misc]
+class TokenWorker(GeneratorWorker):  # type: ignore[misc]
     """A thread worker that stops by its cancel token.
 
     napari calls `quit` on workers when a window closes. The inherited `quit` would abandon the
-    generator between two events without cleaning up; this one lets the job end by itself.
+    generator between two events without cleaning up; this one lets the work end by itself.
+
+    Parameters
+    ----------
+    title : str
+        What napari says is being executed, when it asks whether a window may close.
+    work : callable
+        Gives a generator, such as `run_job`. Beside `args` it takes the token, and an event that it sets
+        when it is over.
+    *args
+        Handed to `work`.
+    token : CancelToken
+        Stops it.
     """
 
     def __init__(
-        self, func: Callable[..., Any], *args: Any, token: CancelToken, over: threading.Event, **kwargs: Any
+        self, title: str, work: Callable[..., Generator[Any, None, Any]], *args: Any, token: CancelToken
     ) -> None:
+        self.title = title
         self._token = token
-        self._over = over
-        super().__init__(func, *args, token=token, over=over, **kwargs)
+        self._over = threading.Event()
+        super().__init__(work, *args, token, self._over)
 
     def quit(self) -> None:
-        """Stop after the block in hand, and give the job a moment to write it."""
+        """Stop after the work in hand, and give it a moment to end."""
         self._token.cancel()
         if self.is_running:
             self._over.wait(_PATIENCE_SECONDS)
 
 
-def make_worker(engine: Engine | None, job: Job, volume: Volume, token: CancelToken) -> JobWorker:
+def make_worker(
+    title: str, engine: Engine | None, job: Job, volume: Volume, token: CancelToken
+) -> TokenWorker:
     """A worker for `run_job`, not yet started.
 
     Connect to its signals ``yielded`` (`ProgressEvent`) and ``returned`` (`Outcome`), then ``start()`` it.
     """
-    worker: JobWorker = create_worker(
-        run_job, engine, job, volume, token=token, over=threading.Event(), _worker_class=JobWorker
-    )
+    return token_worker(title, run_job, engine, job, volume, token=token)
+
+
+def token_worker(
+    title: str, work: Callable[..., Generator[Any, None, Any]], *args: Any, token: CancelToken
+) -> TokenWorker:
+    """A worker that napari knows of, not yet started; parameters as of `TokenWorker`."""
+    # napari takes its first argument for a function, but only prints it.
+    worker: TokenWorker = create_worker(title, work, *args, token=token, _worker_class=TokenWorker)
     return worker

@@ -18,6 +18,8 @@ PROGRAM = "napari-nnunet-em"
 COMMANDS = {
     "demo": "make a sample volume, segment it and compare with the truth",
     "segment": "segment a volume into objects, as OME-Zarr and a table",
+    "measure": "measure the objects of any label image, as a table",
+    "evaluate": "compare a segmentation with a truth: voxels and objects",
     "info": "say what a volume, a model or a result holds",
     "models": "list the installed models",
 }

@@ -24,6 +24,8 @@ LABELS = {
     Stage.COMPONENTS: "Finding objects",
     Stage.SPLIT: "Splitting objects",
     Stage.LABELS: "Writing objects",
+    Stage.MEASURE: "Measuring objects",
+    Stage.COMPARE: "Comparing",
     Stage.FINISHED: "Finished",
 }
 

@@ -110,7 +110,7 @@ def build_job(config: Path | None, given: Mapping[str, Any]) -> Job:
 
 def _one_line(value: object) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"))
-    return text.removesuffix("...\n").strip()
+    return text.removesuffix("...\n").strip("\n")
 
 
 def write_job(job: Job) -> str:

@@ -146,7 +146,7 @@ def _add_option(section: argparse._ArgumentGroup, option: Option) -> None:
 def help_text(option: Option) -> str:
     """Description of a setting with its unit, bounds and default in parentheses."""
     facts = [str(option.extra.get("unit", "")), option.bounds]
-    if not option.info.is_required() and option.info.default is not None:
+    if not option.info.is_required() and option.info.default not in (None, ()):
         facts.append(f"default {_written(option.info.default)}")
     facts = [fact for fact in facts if fact]
     description = option.info.description or option.info.title or ""

@@ -9,11 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from napari_nnunet_em.cli.options import Option, iter_options
+from napari_nnunet_em.config import Job, Settings
 from napari_nnunet_em.errors import SettingsError
 
 
 def explain(
-    error: ValidationError, document: Mapping[str, Mapping[str, Any]], written: Mapping[str, str]
+    error: ValidationError,
+    document: Mapping[str, Mapping[str, Any]],
+    written: Mapping[str, str],
+    job: type[Settings] = Job,
 ) -> SettingsError:
     """Turn pydantic's findings into sentences.
 
@@ -25,13 +29,16 @@ def explain(
         What the job was built from: group -> field -> value.
     written : mapping of str to str
         For each key such as ``prediction.overlap`` that was given: how the user wrote its name.
+    job : type of Settings
+        What was built, whose fields are groups of settings.
 
     Returns
     -------
     SettingsError
         With one line for each setting that is wrong.
     """
-    options = {option.key: option for option in iter_options()}
+    options = {option.key: option for option in iter_options(job)}
+    place = " or as {} in a job file" if job is Job else ""
     sentences: dict[str, str] = {}
     for problem in error.errors():
         # An entry of a tuple has a longer path; the sentence is about the whole setting.
@@ -45,9 +52,7 @@ def explain(
             sentences.setdefault(key, _sentence(written[key], option, value))
         else:
             name = options[key].name if key in options else key
-            sentences.setdefault(
-                key, f"{name} is missing; give it on the command line or as {key} in a job file."
-            )
+            sentences.setdefault(key, f"{name} is missing; give it on the command line{place.format(key)}.")
     return SettingsError("\n".join(sentences.values()))
 
 

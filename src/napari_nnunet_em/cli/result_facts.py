@@ -69,7 +69,7 @@ def store_facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{job['input']['path']}, {extent(document['identity']['input']['shape'])} voxels (z, y, x)",
         ),
         ("Region", job["prediction"]["region"] or "whole volume"),
-        ("Model", f"{model['name']}, {model['configuration']}, folds {', '.join(model['folds'])}"),
+        ("Model", f"{job['model']['path']}, {model['configuration']}, folds {', '.join(model['folds'])}"),
         ("Prediction", f"overlap {job['prediction']['overlap']:g}, flips {job['prediction']['tta']}"),
         ("Objects", _object_words(job["instances"])),
         ("Started", str(document["started"])),

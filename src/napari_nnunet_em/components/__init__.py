@@ -2,7 +2,8 @@
 
 from napari_nnunet_em.components.find import Components, find_components
 from napari_nnunet_em.components.finder import ComponentFinder
-from napari_nnunet_em.components.layout import Layout
+from napari_nnunet_em.components.joining import join_components
+from napari_nnunet_em.components.layout import Layout, PlaneConnectivity
 from napari_nnunet_em.components.measures import Geometry, Measure, Reduction, ValueSum
 from napari_nnunet_em.components.runs import Runs
 from napari_nnunet_em.components.table import ComponentTable, label_dtype
@@ -14,9 +15,11 @@ __all__ = [
     "Geometry",
     "Layout",
     "Measure",
+    "PlaneConnectivity",
     "Reduction",
     "Runs",
     "ValueSum",
     "find_components",
+    "join_components",
     "label_dtype",
 ]

@@ -63,7 +63,7 @@ class FaceStore:
             return
         try:
             self._file.seek(slot * self._slot_bytes)
-            self._file.write(face.tobytes())
+            self._file.write(np.ascontiguousarray(face).data)
         except OSError as error:
             folder = self._scratch or tempfile.gettempdir()
             raise OutputError(
@@ -71,15 +71,18 @@ class FaceStore:
                 "free some space there, or name another scratch folder."
             ) from error
 
-    def read(self, slot: int, shape: tuple[int, int]) -> NDArray[np.int64] | None:
-        """Give back a face with numbers unique in the volume, or None where it is empty."""
+    def clear(self, slot: int) -> None:
+        """Keep an empty face."""
+        self._base[slot] = -1
+
+    def read(self, slot: int, shape: tuple[int, int]) -> tuple[NDArray[np.uint32], int] | None:
+        """Give back a face and its base as they were written, or None where the face is empty."""
         base = int(self._base[slot])
         if base < 0:
             return None
         self._file.seek(slot * self._slot_bytes)
-        size = shape[0] * shape[1]
-        face = np.frombuffer(self._file.read(size * 4), dtype=np.uint32).reshape(shape)
-        return np.where(face > 0, face.astype(np.int64) + base, 0)
+        face = np.frombuffer(self._file.read(shape[0] * shape[1] * 4), dtype=np.uint32)
+        return face.reshape(shape), base
 
     def close(self) -> None:
         """Drop everything, the temporary file included."""

@@ -37,10 +37,8 @@ class Components:
         return Components(self.source, self.table.select(keep))
 
     def relabel(self, block: Block) -> Labels:
-        """Final labels of one of ``table.layout.blocks()``; reads nothing where there are no components."""
-        if not self.table.fragments(block)[0].size:
-            return np.zeros(block.write.shape, dtype=self.table.dtype)
-        return self.table.relabel(block, self.source(block.write))
+        """Final labels of one of ``table.layout.blocks()``; reads voxels only where nothing is remembered."""
+        return self.table.labels(block, self.source)
 
     def labels(self, box: Box) -> Labels:
         """Final labels of any box inside the volume, (z, y, x); labels each block that it meets anew."""
@@ -109,7 +107,7 @@ def find_components(
         When the scratch folder is full.
     """
     layout = Layout(as_shape(shape), as_shape(block_shape), as_connectivity(connectivity))
-    with ComponentFinder(layout) as finder:
+    with ComponentFinder(layout, remember=True) as finder:
         for block in layout.blocks():
             if cancel is not None:
                 cancel.raise_if_cancelled()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -10,11 +10,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_nnunet_em.components.faces import MEMORY_BYTES
 from napari_nnunet_em.components.fragments import GrowingTable
 from napari_nnunet_em.components.front import Front, far_faces, near_faces
 from napari_nnunet_em.components.layout import Layout, label_block
 from napari_nnunet_em.components.measures import BlockValues, Geometry, Measure, Reduction
 from napari_nnunet_em.components.merge import join, merge_columns
+from napari_nnunet_em.components.run_store import RunStore
 from napari_nnunet_em.components.runs import Integers, Runs
 from napari_nnunet_em.components.table import UINT32_LIMIT, ComponentTable, Labels, label_dtype
 from napari_nnunet_em.errors import InputError
@@ -27,8 +29,8 @@ Mask = NDArray[np.bool_]
 class ComponentFinder:
     """First pass: takes the blocks of a volume in raster order and gives the table of components.
 
-    Use it as a context manager; leaving it removes the scratch file. Memory holds one block, the fragments
-    and their contacts, and at most 64 MiB of faces per axis.
+    Use it as a context manager; leaving it removes the faces' scratch file. Memory holds one block, the
+    fragments and their contacts, and at most `memory_bytes` of faces per axis and of remembered runs.
 
     Attributes
     ----------
@@ -39,9 +41,14 @@ class ComponentFinder:
     min_voxels : int
         Smaller components are dropped; those inside one block at once, so that specks take no memory.
     scratch : pathlib.Path or None
-        Folder for faces that are too many for memory; the system's own without it.
+        Folder for faces and runs that are too many for memory; the system's own without it.
     uint32_limit : int
         Largest id for which labels are uint32.
+    remember : bool
+        Whether to keep the runs of every block, so that `ComponentTable.recall` needs no voxels.
+        It takes some hundredths of a byte per voxel of `scratch` for objects, and never more than one.
+    memory_bytes : int
+        Bytes of faces per axis, and of runs, that are kept in memory before `scratch` is used.
     """
 
     layout: Layout
@@ -49,19 +56,25 @@ class ComponentFinder:
     min_voxels: int = 0
     scratch: Path | None = None
     uint32_limit: int = UINT32_LIMIT
+    remember: bool = False
+    memory_bytes: int = MEMORY_BYTES
     _all: tuple[Measure, ...] = field(init=False, repr=False)
     _front: Front = field(init=False, repr=False)
     _fragments: GrowingTable = field(init=False, repr=False)
     _contacts: GrowingTable = field(init=False, repr=False)
     _offsets: list[int] = field(init=False, repr=False)
+    _runs: RunStore | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._all = (Geometry(self.layout.shape), *self.measures)
-        self._front = Front(self.layout, self.scratch)
+        self._front = Front(self.layout, self.scratch, self.memory_bytes)
         dtypes = {name: np.dtype(np.int64) for name in self._reductions}
         self._fragments = GrowingTable({"local": np.dtype(np.uint32), **dtypes})
         self._contacts = GrowingTable({"one": np.dtype(np.int64), "other": np.dtype(np.int64)})
         self._offsets = [0]
+        self._runs = None
+        if self.remember:
+            self._runs = RunStore(self.layout.count, self.scratch, self.memory_bytes)
 
     def __enter__(self) -> Self:
         self._front.__enter__()
@@ -74,7 +87,7 @@ class ComponentFinder:
     def _reductions(self) -> dict[str, Reduction]:
         return {name: how for measure in self._all for name, how in measure.columns.items()}
 
-    def add(self, block: Block, mask: Mask, values: BlockValues | None = None) -> None:
+    def add(self, block: Block, mask: Mask, values: BlockValues | None = None) -> NDArray[np.uint32]:
         """Take the next block.
 
         Parameters
@@ -85,6 +98,11 @@ class ComponentFinder:
             Its voxels of objects.
         values : mapping from str to array, (z, y, x), integer
             What the measures sum up, by name.
+
+        Returns
+        -------
+        array, (z, y, x), uint32
+            Its components as it has them by itself, numbered from 1, and 0 outside.
 
         Raises
         ------
@@ -97,20 +115,33 @@ class ComponentFinder:
                 "blocks must come whole and in raster order."
             )
         labels, count = label_block(mask, self.layout.connectivity)
-        base = len(self._fragments)
-        number = np.zeros(count + 1, dtype=np.uint32)
         if count:
-            columns = self._measure(block, labels, count, values or {})
-            kept = (columns["voxels"] >= self.min_voxels) | self._shared(block, labels, count)
-            local = np.flatnonzero(kept) + 1
-            number[local] = np.arange(1, len(local) + 1)
-            self._fragments.append({"local": local, **{k: v[kept] for k, v in columns.items()}})
-        near = near_faces(labels)
-        pairs = self._front.contacts(block.index, (number[near[0]], number[near[1]], number[near[2]]), base)
-        self._contacts.append({"one": pairs[:, 0] - 1, "other": pairs[:, 1] - 1})
-        far = far_faces(labels)
-        self._front.advance(block.index, (number[far[0]], number[far[1]], number[far[2]]), base)
+            self._take(block, Runs.of_components(mask, labels, count, block.write), labels, values or {})
+        else:
+            self._front.skip(block.index)
         self._offsets.append(len(self._fragments))
+        return labels
+
+    def _take(self, block: Block, runs: Runs, labels: Labels, values: BlockValues) -> None:
+        """Measure the components of a block and join them to those before."""
+        columns = {name: column for measure in self._all for name, column in measure(runs, values).items()}
+        kept = (columns["voxels"] >= self.min_voxels) | self._shared(block, columns)
+        local = np.flatnonzero(kept) + 1
+        number = np.zeros(runs.count + 1, dtype=np.uint32)
+        number[local] = np.arange(1, len(local) + 1)
+        base = len(self._fragments)
+        self._fragments.append({"local": local, **{name: column[kept] for name, column in columns.items()}})
+        near, far = near_faces(labels), far_faces(labels)
+        if len(local) < runs.count:
+            near = (number[near[0]], number[near[1]], number[near[2]])
+            far = (number[far[0]], number[far[1]], number[far[2]])
+        pairs = self._front.contacts(block.index, near, base)
+        self._contacts.append({"one": pairs[:, 0] - 1, "other": pairs[:, 1] - 1})
+        self._front.advance(block.index, far, base)
+        if self._runs is not None:
+            stays = number[runs.label] > 0
+            kept_runs = (runs.begin[stays], runs.length[stays], runs.label[stays])
+            self._runs.keep(self.layout.number(block.index), block.write.size, *kept_runs)
 
     def finish(self) -> ComponentTable:
         """Join the fragments and number the components, once every block was added."""
@@ -138,19 +169,18 @@ class ComponentFinder:
         ids: Labels = id_of_owner[owner]
         stays = ids > 0
         offsets = np.concatenate([[0], np.cumsum(stays)])[np.asarray(self._offsets)]
-        statistics = {name: values[order] for name, values in merged.items()}
-        return ComponentTable(self.layout, statistics, offsets, local[stays], ids[stays], self.uint32_limit)
+        # One column at a time, because with many objects two tables are more than memory should hold.
+        statistics = {name: merged.pop(name)[order] for name in list(merged)}
+        return ComponentTable(
+            self.layout, statistics, offsets, local[stays], ids[stays], self.uint32_limit, self._runs
+        )
 
-    def _measure(self, block: Block, labels: Labels, count: int, values: BlockValues) -> dict[str, Integers]:
-        runs = Runs.of(labels, count, block.write)
-        return {name: column for measure in self._all for name, column in measure(runs, values).items()}
-
-    def _shared(self, block: Block, labels: Labels, count: int) -> Mask:
+    def _shared(self, block: Block, columns: Mapping[str, Integers]) -> Mask:
         """Which components lie on a face behind which another block lies, (count,)."""
-        shared = np.zeros(count + 1, dtype=np.bool_)
-        for axis, (near, far) in enumerate(zip(near_faces(labels), far_faces(labels), strict=True)):
-            if block.index[axis] > 0:
-                shared[near] = True
-            if block.index[axis] < self.layout.grid[axis] - 1:
-                shared[far] = True
-        return shared[1:]
+        shared = np.zeros(len(columns["voxels"]), dtype=np.bool_)
+        for number, axis in enumerate("zyx"):
+            if block.index[number] > 0:
+                shared |= columns[f"min_{axis}"] == block.write.start[number]
+            if block.index[number] < self.layout.grid[number] - 1:
+                shared |= columns[f"max_{axis}"] == block.write.stop[number]
+        return shared

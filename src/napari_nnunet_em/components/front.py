@@ -17,17 +17,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_nnunet_em.components.faces import FaceStore
+from napari_nnunet_em.components.faces import MEMORY_BYTES, FaceStore
 from napari_nnunet_em.components.layout import Layout
 from napari_nnunet_em.components.runs import Integers
+from napari_nnunet_em.components.touching import Behind, Face, touching
 from napari_nnunet_em.geometry import Shape, as_shape
 
-Face = NDArray[np.uint32]
 Steps = tuple[int, int, int]
-
-# Where one finds, in a neighbour's face, the line next to ours, and where it goes around our face.
-_TAKE = {-1: slice(-1, None), 0: slice(None), 1: slice(0, 1)}
-_PUT = {-1: slice(0, 1), 0: slice(1, -1), 1: slice(-1, None)}
 
 
 def near_faces(labels: NDArray[np.uint32]) -> tuple[Face, Face, Face]:
@@ -49,17 +45,19 @@ class Front:
         Blocks and connectivity.
     scratch : pathlib.Path or None
         Folder for faces that are too many for memory.
+    memory_bytes : int
+        Bytes of faces kept in memory, for each axis.
     """
 
-    def __init__(self, layout: Layout, scratch: Path | None = None) -> None:
+    def __init__(self, layout: Layout, scratch: Path | None = None, memory_bytes: int = MEMORY_BYTES) -> None:
         self._layout = layout
         z, y, x = layout.block_shape
         _, rows, columns = layout.grid
         # Two generations: that of the blocks before, and the one that is being written.
         self._stores = (
-            FaceStore(2 * rows * columns, y * x, scratch),
-            FaceStore(2 * columns, z * x, scratch),
-            FaceStore(2, z * y, scratch),
+            FaceStore(2 * rows * columns, y * x, scratch, memory_bytes),
+            FaceStore(2 * columns, z * x, scratch, memory_bytes),
+            FaceStore(2, z * y, scratch, memory_bytes),
         )
 
     def __enter__(self) -> Self:
@@ -86,17 +84,25 @@ class Front:
         array, (contacts, 2), int64
             Pairs of numbers unique in the volume, without repetition per face.
         """
-        found = [
-            _touching(face, base, around, self._layout.reach)
-            for axis, face in enumerate(faces)
-            if face.any() and (around := self._around(axis, index, face.shape)) is not None
-        ]
-        return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
+        found = [np.empty((0, 2), dtype=np.int64)]
+        for axis, face in enumerate(faces):
+            steps = self._layout.steps(axis)
+            if steps and index[axis] > 0 and face.any():
+                behind = self._behind(axis, index)
+                found += [np.add(pairs, (base, 0)) for pairs in touching(face, behind, steps)]
+        return np.concatenate(found)
 
     def advance(self, index: Shape, faces: tuple[Face, Face, Face], base: int) -> None:
         """Keep the far faces of a finished block; arguments as in `contacts`."""
         for axis, (store, face) in enumerate(zip(self._stores, faces, strict=True)):
-            store.write(self._slot(axis, index), face, base)
+            # Nothing comes behind the last blocks along an axis.
+            if index[axis] + 1 < self._layout.grid[axis]:
+                store.write(self._slot(axis, index), face, base)
+
+    def skip(self, index: Shape) -> None:
+        """Keep the far faces of a finished block without components."""
+        for axis, store in enumerate(self._stores):
+            store.clear(self._slot(axis, index))
 
     def _slot(self, axis: int, index: Shape) -> int:
         """Place of a block's face: blocks two apart along `axis` share one."""
@@ -105,20 +111,17 @@ class Front:
             slot = slot * self._layout.grid[later] + index[later]
         return slot
 
-    def _around(self, axis: int, index: Shape, shape: tuple[int, ...]) -> Integers | None:
-        """The plane before a near face, one voxel wider on each side; None where it is empty."""
-        around = np.zeros((shape[0] + 2, shape[1] + 2), dtype=np.int64)
-        empty = True
+    def _behind(self, axis: int, index: Shape) -> Behind:
+        """The far faces behind a near face, by the steps along the two other axes; empty ones left out."""
+        faces = {}
         across = [a for a in range(3) if a != axis]
         for steps in self._earlier(axis, index):
             there = as_shape([i + s for i, s in zip(index, steps, strict=True)])
             extent = self._layout.extent(there)
             face = self._stores[axis].read(self._slot(axis, there), (extent[across[0]], extent[across[1]]))
             if face is not None:
-                rows, columns = steps[across[0]], steps[across[1]]
-                around[_PUT[rows], _PUT[columns]] = face[_TAKE[rows], _TAKE[columns]]
-                empty = False
-        return None if empty else around
+                faces[steps[across[0]], steps[across[1]]] = face
+        return faces
 
     def _earlier(self, axis: int, index: Shape) -> Iterator[Steps]:
         """Steps to the finished blocks behind the near face along `axis`."""
@@ -130,24 +133,3 @@ class Front:
             inside = all(0 <= i + s < n for i, s, n in zip(index, steps, self._layout.grid, strict=True))
             if inside and sum(map(abs, steps)) <= self._layout.reach:
                 yield steps[0], steps[1], steps[2]
-
-
-def _touching(face: Face, base: int, around: Integers, reach: int) -> Integers:
-    """Pairs of components in a face and in the plane before it, (contacts, 2)."""
-    rows, columns = face.shape
-    ours, theirs = [], []
-    for down, right in itertools.product((-1, 0, 1), repeat=2):
-        if 1 + abs(down) + abs(right) > reach:
-            continue
-        other = around[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
-        both = (face > 0) & (other > 0)
-        mine, its = face[both], other[both]
-        # Blobs meet along lines of equal pairs: dropping repeats here leaves little to sort.
-        new = np.ones(len(mine), dtype=np.bool_)
-        new[1:] = (mine[1:] != mine[:-1]) | (its[1:] != its[:-1])
-        ours.append(mine[new])
-        theirs.append(its[new])
-    names, code = np.unique(np.concatenate(theirs), return_inverse=True)
-    keys = np.unique(np.concatenate(ours).astype(np.int64) * max(len(names), 1) + code)
-    mine64, code64 = np.divmod(keys, max(len(names), 1))
-    return np.stack([mine64 + base, names[code64]], axis=1)

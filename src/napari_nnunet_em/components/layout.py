@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +15,18 @@ from numpy.typing import NDArray
 from napari_nnunet_em.config import Connectivity
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Block, Box, Shape, as_shape, iter_blocks
+
+
+class PlaneConnectivity(enum.IntEnum):
+    """Which neighbours join where every slice across z is labelled by itself; numbers as in cc3d."""
+
+    EDGES = 4
+    CORNERS = 8
+
+    @classmethod
+    def within(cls, connectivity: Connectivity) -> PlaneConnectivity:
+        """What a connectivity of voxels means inside a slice."""
+        return cls.EDGES if connectivity is Connectivity.FACES else cls.CORNERS
 
 
 def as_connectivity(value: int) -> Connectivity:
@@ -35,13 +49,13 @@ class Layout:
         Voxels of the whole volume.
     block_shape : tuple of int, (z, y, x)
         Voxels of a block; blocks at the far border may be smaller. It decides memory and speed, never ids.
-    connectivity : Connectivity
-        Whether voxels join across faces, edges or corners.
+    connectivity : Connectivity or PlaneConnectivity
+        Whether voxels join across faces, edges or corners, or only within their slice.
     """
 
     shape: Shape
     block_shape: Shape
-    connectivity: Connectivity = Connectivity.FACES
+    connectivity: Connectivity | PlaneConnectivity = Connectivity.FACES
 
     def __post_init__(self) -> None:
         if min(self.shape) < 0 or min(self.block_shape) < 1:
@@ -78,17 +92,35 @@ class Layout:
     @property
     def reach(self) -> int:
         """Along how many axes at once a voxel may step to a neighbour."""
-        return {Connectivity.FACES: 1, Connectivity.EDGES: 2, Connectivity.CORNERS: 3}[self.connectivity]
+        return {
+            Connectivity.FACES: 1,
+            Connectivity.EDGES: 2,
+            Connectivity.CORNERS: 3,
+            PlaneConnectivity.EDGES: 1,
+            PlaneConnectivity.CORNERS: 2,
+        }[self.connectivity]
+
+    def steps(self, axis: int) -> tuple[tuple[int, int], ...]:
+        """Steps along the other two axes by which a voxel may touch one in the next plane across `axis`."""
+        if not isinstance(self.connectivity, PlaneConnectivity):
+            every = itertools.product((-1, 0, 1), (-1, 0, 1))
+            return tuple((a, b) for a, b in every if 1 + abs(a) + abs(b) <= self.reach)
+        if axis == 0:
+            return ()
+        # The first of the other two axes is z.
+        return ((0, -1), (0, 0), (0, 1)) if self.reach > 1 else ((0, 0),)
 
 
-def label_block(mask: NDArray[np.bool_], connectivity: Connectivity) -> tuple[NDArray[np.uint32], int]:
+def label_block(
+    mask: NDArray[np.bool_], connectivity: Connectivity | PlaneConnectivity
+) -> tuple[NDArray[np.uint32], int]:
     """Connected components of one block, the same for the same input in every run.
 
     Parameters
     ----------
     mask : array, (z, y, x), bool
         Voxels of objects.
-    connectivity : Connectivity
+    connectivity : Connectivity or PlaneConnectivity
         Which neighbours join.
 
     Returns
@@ -100,6 +132,8 @@ def label_block(mask: NDArray[np.bool_], connectivity: Connectivity) -> tuple[ND
     """
     if not mask.any():
         return np.zeros(mask.shape, np.uint32), 0
+    if isinstance(connectivity, PlaneConnectivity):
+        return _label_slices(mask, connectivity)
     data = np.ascontiguousarray(mask, dtype=np.bool_)
     if connectivity == Connectivity.CORNERS and _outgrows_cc3d(mask.shape):
         thinnest = int(np.argmin(mask.shape))
@@ -108,6 +142,18 @@ def label_block(mask: NDArray[np.bool_], connectivity: Connectivity) -> tuple[ND
         data, connectivity=int(connectivity), return_N=True, out_dtype=np.uint32
     )
     return labels[Box.whole(mask.shape).slices], int(count)
+
+
+def _label_slices(mask: NDArray[np.bool_], connectivity: PlaneConnectivity) -> tuple[NDArray[np.uint32], int]:
+    """Components of each slice, numbered on from slice to slice."""
+    within = Connectivity.FACES if connectivity is PlaneConnectivity.EDGES else Connectivity.CORNERS
+    labels = np.zeros(mask.shape, np.uint32)
+    total = 0
+    for z in range(len(mask)):
+        plane, count = label_block(mask[z : z + 1], within)
+        np.add(plane[0], np.uint32(total), out=labels[z], where=plane[0] > 0)
+        total += count
+    return labels, total
 
 
 def _outgrows_cc3d(shape: tuple[int, ...]) -> bool:

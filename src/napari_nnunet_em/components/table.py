@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nnunet_em.components.layout import Layout, label_block
-from napari_nnunet_em.components.runs import Integers
+from napari_nnunet_em.components.run_store import RunStore
+from napari_nnunet_em.components.runs import Integers, paint
 from napari_nnunet_em.errors import InputError
-from napari_nnunet_em.geometry import Block
+from napari_nnunet_em.geometry import Block, Box
 
 UINT32_LIMIT = 2**32 - 1
 
@@ -45,6 +47,8 @@ class ComponentTable:
         Final id of the fragment.
     uint32_limit : int
         Largest id for which labels are uint32.
+    runs : RunStore or None
+        What the first pass remembers of each block, if it was asked to.
     """
 
     layout: Layout
@@ -53,6 +57,7 @@ class ComponentTable:
     local: NDArray[np.uint32]
     ids: Labels
     uint32_limit: int = UINT32_LIMIT
+    runs: RunStore | None = None
 
     @property
     def count(self) -> int:
@@ -105,8 +110,48 @@ class ComponentTable:
             ids=ids[stays],
         )
 
+    def labels(self, block: Block, source: Callable[[Box], NDArray[np.bool_]]) -> Labels:
+        """Final labels of a block, (z, y, x): those remembered, or else from the voxels that `source` gives.
+
+        Parameters
+        ----------
+        block : Block
+            One of ``layout.blocks()``.
+        source : callable
+            Gives the voxels of a box as in the first pass; called only where the block is not remembered.
+
+        Raises
+        ------
+        InputError
+            When the voxels are not those of the first pass.
+        """
+        remembered = self.recall(block)
+        return self.relabel(block, source(block.write)) if remembered is None else remembered
+
+    def recall(self, block: Block) -> Labels | None:
+        """Final labels of a block from what the first pass remembers, without its voxels.
+
+        Parameters
+        ----------
+        block : Block
+            One of ``layout.blocks()``.
+
+        Returns
+        -------
+        array, (z, y, x), `dtype`, or None
+            As `relabel` gives them; None where the block is not remembered. Thread-safe.
+        """
+        local, ids = self.fragments(block)
+        if not local.size:
+            return np.zeros(block.write.shape, dtype=self.dtype)
+        kept = None if self.runs is None else self.runs.recall(self.layout.number(block.index))
+        if kept is None:
+            return None
+        gap, length, label = kept
+        return paint(block.write.shape, gap, length, self._final(int(label.max()), local, ids)[label])
+
     def relabel(self, block: Block, mask: NDArray[np.bool_]) -> Labels:
-        """Final labels of a block.
+        """Final labels of a block, from its voxels.
 
         Parameters
         ----------
@@ -134,6 +179,12 @@ class ComponentTable:
                 f"The voxels of block {block.write} are not those that were labelled before: "
                 "the volume changed while it was worked on; run the job again."
             )
+        out = np.empty(mask.shape, dtype=self.dtype)
+        # Clipping, which nothing needs here, spares NumPy a copy.
+        return np.take(self._final(count, local, ids), labels, out=out, mode="clip")
+
+    def _final(self, count: int, local: NDArray[np.uint32], ids: Labels) -> Labels:
+        """Final id of each label of one block, (count + 1,), 0 for what has none."""
         final = np.zeros(count + 1, dtype=self.dtype)
         final[local] = ids
-        return np.take(final, labels)
+        return final

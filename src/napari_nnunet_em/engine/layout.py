@@ -11,6 +11,8 @@ from napari_nnunet_em.geometry import Shape, as_shape
 
 CHUNK_ROWS = 16
 CHUNK_SIDE = 256
+# Thin stacks are cut into at least this many blocks along z, so that results appear and are kept early.
+_FEWEST_BLOCKS = 8
 # The interpreter, torch and the network's own activations, before any working buffer.
 _BASE_BYTES = 1.2e9
 _SMALLEST_BUDGET = 0.25e9
@@ -65,7 +67,7 @@ def choose_layout(
     Layout
     """
     shape = permute(region_shape, space.forward)
-    chunk = as_shape([min(CHUNK_ROWS, shape[0]), min(CHUNK_SIDE, shape[1]), min(CHUNK_SIDE, shape[2])])
+    chunk = as_shape([_chunk_rows(shape[0]), min(CHUNK_SIDE, shape[1]), min(CHUNK_SIDE, shape[2])])
     budget = max(max_ram_gb * 1e9 - _BASE_BYTES, _SMALLEST_BUDGET)
     area = budget / bytes_per_column_voxel(space, channels, heads, chunk_rows)
     # The column is counted in the model's voxels, and reaches a patch beyond what it writes.
@@ -74,6 +76,14 @@ def choose_layout(
     side_x = max(math.sqrt(area) - space.grid.patch[2], 1) / scale[2]
     block = as_shape([chunk[0], _multiple(chunk[1], side_y, shape[1]), _multiple(chunk[2], side_x, shape[2])])
     return Layout(permute(chunk, space.backward), permute(block, space.backward))
+
+
+def _chunk_rows(length: int) -> int:
+    """A power of two that cuts thin stacks into several blocks."""
+    rows = CHUNK_ROWS
+    while rows > 1 and rows * _FEWEST_BLOCKS >= 2 * length:
+        rows //= 2
+    return min(rows, length)
 
 
 def _multiple(chunk: int, wanted: float, length: int) -> int:

@@ -95,13 +95,44 @@ class Encoder:
         """
         if self.regions is not None:
             probabilities = _sigmoid(logits)
-            classes = np.zeros(logits.shape[1:], self.classes_dtype)
-            for probability, label in zip(probabilities, self.regions, strict=True):
-                classes[probability > 0.5] = label
+            classes = self._painted(probabilities, self.regions)
         else:
             probabilities = _softmax(logits)[1:]
             classes = logits.argmax(0).astype(self.classes_dtype)
         return self._store(probabilities), classes
+
+    def encode_probabilities(
+        self, probabilities: NDArray[np.float32]
+    ) -> tuple[NDArray[np.generic], NDArray[np.unsignedinteger]]:
+        """Turn probabilities, as of several predictions averaged, into what is stored.
+
+        Parameters
+        ----------
+        probabilities : array, (classes, z, y, x), float32
+            Of the foreground classes or regions.
+
+        Returns
+        -------
+        probabilities, classes
+            As those of `encode`; the background of ordinary classes has what the others leave of 1.
+        """
+        if self.regions is not None:
+            return self._store(probabilities), self._painted(probabilities, self.regions)
+        highest = np.float32(1) - probabilities.sum(axis=0)
+        classes = np.zeros(highest.shape, self.classes_dtype)
+        for index, probability in enumerate(probabilities, 1):
+            better = probability > highest
+            classes[better] = index
+            highest[better] = probability[better]
+        return self._store(probabilities), classes
+
+    def _painted(
+        self, probabilities: NDArray[np.float32], labels: tuple[int, ...]
+    ) -> NDArray[np.unsignedinteger]:
+        classes = np.zeros(probabilities.shape[1:], self.classes_dtype)
+        for probability, label in zip(probabilities, labels, strict=True):
+            classes[probability > 0.5] = label
+        return classes
 
     def _store(self, probabilities: NDArray[np.float32]) -> NDArray[np.generic]:
         if self.probability_type is ProbabilityType.UINT8:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from napari_nnunet_em.config import ModelSettings, PredictionSettings
-from napari_nnunet_em.engine.mask import NonzeroMask, find_mask
+from napari_nnunet_em.engine.mask import find_mask
 from napari_nnunet_em.engine.moments import VolumeStatistics
 from napari_nnunet_em.engine.normalize import Normalizer, make_normalizer
-from napari_nnunet_em.engine.preprocess import Preprocessor, make_value_range
+from napari_nnunet_em.engine.preprocess import MaskReader, Preprocessor, make_value_range
 from napari_nnunet_em.engine.space import ModelSpace, make_space, transposed_spacings
 from napari_nnunet_em.errors import InputError, ModelError, SettingsError
 from napari_nnunet_em.geometry import Box
@@ -146,6 +146,7 @@ def prepare(
     statistics: VolumeStatistics,
     spacings: Spacings,
     prediction: PredictionSettings,
+    mask: MaskReader | None = None,
 ) -> Steps[Preprocessor]:
     """Fix the grids and the normalisation of a whole volume.
 
@@ -161,6 +162,8 @@ def prepare(
         From `model_spacings`.
     prediction : PredictionSettings
         Overlap.
+    mask : MaskReader, optional
+        The non-zero mask, where it was found already with the planes of these statistics.
 
     Yields
     ------
@@ -185,8 +188,7 @@ def prepare(
             f"At the model's voxel size {_words(spacings.target)} nm nothing is left of the volume "
             f"({_words(space.crop.shape)} voxels of {_words(spacings.current)} nm); check the voxel size."
         )
-    mask = None
-    if needs_mask(bundle):
+    if mask is None and needs_mask(bundle):
         axis = None if statistics.profile is None else statistics.profile.axis
         mask = yield from find_mask(volume, axis)
     normalizers = _normalizers(bundle, space, statistics, mask)
@@ -195,7 +197,7 @@ def prepare(
 
 
 def _normalizers(
-    bundle: ModelBundle, space: ModelSpace, statistics: VolumeStatistics, mask: NonzeroMask | None
+    bundle: ModelBundle, space: ModelSpace, statistics: VolumeStatistics, mask: MaskReader | None
 ) -> tuple[Normalizer, ...]:
     result = []
     for channel, plan in zip(statistics.channels, bundle.normalization, strict=True):

@@ -1,14 +1,107 @@
 """How good a segmentation is, against a truth of the same voxels.
 
-Importing this loads neither torch nor MONAI; the first score does.
+The names below are imported on first use. None of them loads torch or MONAI; the first score does.
 """
 
-from napari_nnunet_em.evaluation.overlaps import Overlaps
-from napari_nnunet_em.evaluation.scores import (
-    InstanceScores,
-    MaskScores,
-    evaluate_instances,
-    evaluate_masks,
-)
+from __future__ import annotations
 
-__all__ = ["InstanceScores", "MaskScores", "Overlaps", "evaluate_instances", "evaluate_masks"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_ROOM = "napari_nnunet_em.evaluation."
+_LAZY = {
+    "AdaptedRand": "partitions",
+    "Comparison": "settings",
+    "ComparisonSettings": "settings",
+    "Evaluation": "comparing",
+    "InstanceScores": "scores",
+    "LabelImage": "opening",
+    "MaskScores": "scores",
+    "Meaning": "settings",
+    "ObjectComparison": "comparing",
+    "OverlapCounter": "counting",
+    "Overlaps": "overlaps",
+    "Relabel": "settings",
+    "THRESHOLDS": "scores",
+    "Tally": "counting",
+    "VariationOfInformation": "partitions",
+    "adapted_rand": "partitions",
+    "class_scores": "scores",
+    "compare": "comparing",
+    "count_overlaps": "counting",
+    "evaluate": "comparing",
+    "evaluate_instances": "scores",
+    "evaluate_masks": "scores",
+    "evaluation_document": "report",
+    "foreground_scores": "scores",
+    "instance_scores": "scores",
+    "open_labels": "opening",
+    "variation_of_information": "partitions",
+    "write_objects": "objects",
+}
+
+__all__ = [
+    "THRESHOLDS",
+    "AdaptedRand",
+    "Comparison",
+    "ComparisonSettings",
+    "Evaluation",
+    "InstanceScores",
+    "LabelImage",
+    "MaskScores",
+    "Meaning",
+    "ObjectComparison",
+    "OverlapCounter",
+    "Overlaps",
+    "Relabel",
+    "Tally",
+    "VariationOfInformation",
+    "adapted_rand",
+    "class_scores",
+    "compare",
+    "count_overlaps",
+    "evaluate",
+    "evaluate_instances",
+    "evaluate_masks",
+    "evaluation_document",
+    "foreground_scores",
+    "instance_scores",
+    "open_labels",
+    "variation_of_information",
+    "write_objects",
+]
+
+if TYPE_CHECKING:
+    from napari_nnunet_em.evaluation.comparing import Evaluation, ObjectComparison, compare, evaluate
+    from napari_nnunet_em.evaluation.counting import OverlapCounter, Tally, count_overlaps
+    from napari_nnunet_em.evaluation.objects import write_objects
+    from napari_nnunet_em.evaluation.opening import LabelImage, open_labels
+    from napari_nnunet_em.evaluation.overlaps import Overlaps
+    from napari_nnunet_em.evaluation.partitions import (
+        AdaptedRand,
+        VariationOfInformation,
+        adapted_rand,
+        variation_of_information,
+    )
+    from napari_nnunet_em.evaluation.report import evaluation_document
+    from napari_nnunet_em.evaluation.scores import (
+        THRESHOLDS,
+        InstanceScores,
+        MaskScores,
+        class_scores,
+        evaluate_instances,
+        evaluate_masks,
+        foreground_scores,
+        instance_scores,
+    )
+    from napari_nnunet_em.evaluation.settings import Comparison, ComparisonSettings, Meaning, Relabel
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_ROOM + _LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,23 +1,25 @@
-"""How two label images overlap, as counts of voxels: all that comparing instances needs."""
+"""How two label images overlap, as counts of voxels: all that comparing them needs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
 
 from napari_nnunet_em.errors import InputError
 
 Counts = NDArray[np.int64]
 Ids = NDArray[Any]
+Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Overlaps:
     """Voxels shared by each predicted and each true object that meet.
+
+    Its length is that of the lists of objects and of pairs, however many voxels there are.
 
     Attributes
     ----------
@@ -29,6 +31,10 @@ class Overlaps:
         Places in `pred_ids` and `truth_ids` of the objects that meet.
     voxels : array, (pairs,), int64
         How many voxels they share.
+    total : int
+        Voxels that were compared, background included.
+    pred_centroids, truth_centroids : array, (n, 3) and (m, 3), float64
+        Mean (z, y, x) of each object, in voxels of the part that was compared.
     """
 
     pred_ids: Ids
@@ -38,49 +44,57 @@ class Overlaps:
     pred: Counts
     truth: Counts
     voxels: Counts
-
-    @classmethod
-    def of(cls, pred: NDArray[np.integer[Any]], truth: NDArray[np.integer[Any]]) -> Overlaps:
-        """Count the overlaps of two label images.
-
-        Parameters
-        ----------
-        pred, truth : array, same shape, integer
-            Labels; 0 is background. Ids need not be consecutive.
-
-        Raises
-        ------
-        InputError
-            When the shapes differ or a label image does not hold integers.
-        """
-        check_pair(pred, truth)
-        for name, labels in (("prediction", pred), ("truth", truth)):
-            if labels.dtype.kind not in "iub":
-                raise InputError(
-                    f"The {name} holds {labels.dtype}, which cannot be instance labels: make it integers."
-                )
-        ours, theirs, counts = _runs(pred.ravel(), truth.ravel())
-        pred_ids, row = np.unique(ours, return_inverse=True)
-        truth_ids, column = np.unique(theirs, return_inverse=True)
-        table = coo_array((counts, (row, column)), shape=(len(pred_ids), len(truth_ids))).tocsr()
-        pred_voxels: Counts = np.asarray(table.sum(axis=1))
-        truth_voxels: Counts = np.asarray(table.sum(axis=0))
-        foreground = table[pred_ids != 0][:, truth_ids != 0].tocoo()
-        return cls(
-            pred_ids[pred_ids != 0],
-            truth_ids[truth_ids != 0],
-            pred_voxels[pred_ids != 0],
-            truth_voxels[truth_ids != 0],
-            foreground.row.astype(np.int64),
-            foreground.col.astype(np.int64),
-            foreground.data,
-        )
+    total: int
+    pred_centroids: Points
+    truth_centroids: Points
 
     @property
     def iou(self) -> NDArray[np.float64]:
         """Intersection over union of each pair that meets, (pairs,)."""
         union = self.pred_voxels[self.pred] + self.truth_voxels[self.truth] - self.voxels
         return self.voxels / union
+
+    @property
+    def pred_outside(self) -> Counts:
+        """Voxels of each predicted object that lie in no true one, (n,)."""
+        return self.pred_voxels - total_by(self.pred, self.voxels, len(self.pred_ids))
+
+    @property
+    def truth_outside(self) -> Counts:
+        """Voxels of each true object that lie in no predicted one, (m,)."""
+        return self.truth_voxels - total_by(self.truth, self.voxels, len(self.truth_ids))
+
+    @property
+    def background(self) -> int:
+        """Voxels that belong to no object on either side."""
+        covered = int(self.pred_voxels.sum()) + int(self.truth_voxels.sum()) - int(self.voxels.sum())
+        return self.total - covered
+
+    def without_small(self, min_voxels: int) -> Overlaps:
+        """The same where objects of fewer voxels, on both sides, are background."""
+        if min_voxels <= 1:
+            return self
+        ours, theirs = self.pred_voxels >= min_voxels, self.truth_voxels >= min_voxels
+        kept = ours[self.pred] & theirs[self.truth]
+        return replace(
+            self,
+            pred_ids=self.pred_ids[ours],
+            truth_ids=self.truth_ids[theirs],
+            pred_voxels=self.pred_voxels[ours],
+            truth_voxels=self.truth_voxels[theirs],
+            pred=(np.cumsum(ours) - 1)[self.pred[kept]],
+            truth=(np.cumsum(theirs) - 1)[self.truth[kept]],
+            voxels=self.voxels[kept],
+            pred_centroids=self.pred_centroids[ours],
+            truth_centroids=self.truth_centroids[theirs],
+        )
+
+
+def total_by(place: Counts, values: Counts, count: int) -> Counts:
+    """Sum of `values` by `place`, (count,); exact, which a weighted `numpy.bincount` is only below 2**53."""
+    out = np.zeros(count, dtype=np.int64)
+    np.add.at(out, place, values)
+    return out
 
 
 def check_pair(pred: NDArray[Any], truth: NDArray[Any]) -> None:
@@ -92,9 +106,9 @@ def check_pair(pred: NDArray[Any], truth: NDArray[Any]) -> None:
         )
 
 
-def _runs(pred: Ids, truth: Ids) -> tuple[Ids, Ids, Counts]:
-    """Stretches in which both labels stay the same: far fewer than voxels."""
-    begins = np.ones(pred.size, dtype=np.bool_)
-    begins[1:] = (pred[1:] != pred[:-1]) | (truth[1:] != truth[:-1])
-    starts = np.flatnonzero(begins)
-    return pred[starts], truth[starts], np.diff(starts, append=pred.size).astype(np.int64)
+def check_labels(dtype: np.dtype[Any], name: str) -> None:
+    """Refuse a type that cannot hold ids."""
+    if dtype.kind not in "iub":
+        raise InputError(
+            f"The {name} holds {dtype}, which cannot be labels: give integers, or a mask of 0 and 1."
+        )

@@ -11,8 +11,8 @@ from napari_nnunet_em.instances.segment import (
 )
 from napari_nnunet_em.instances.source import ClassProbability, StoredArray
 from napari_nnunet_em.instances.splitting.split import split_object
-from napari_nnunet_em.instances.table import ObjectTable, Placement
 from napari_nnunet_em.instances.threshold import is_above, object_voxels
+from napari_nnunet_em.measurement import ObjectTable, Placement
 
 __all__ = [
     "ClassProbability",

@@ -88,10 +88,7 @@ class FinalObjects:
     def labels(self, block: Block) -> Ids:
         """Final labels of one of ``components.layout.blocks()``, (z, y, x); thread-safe if the source is."""
         box = block.write
-        if self.components.fragments(block)[0].size:
-            out = self.ids[self.components.relabel(block, self.foreground.mask(box))]
-        else:
-            out = np.zeros(box.shape, dtype=self.dtype)
+        out = self.ids[self.components.labels(block, self.foreground.mask)]
         if self.parts is not None:
             for row in self.parts.meeting(box).tolist():
                 tile, part = self.parts.read(row)

@@ -7,6 +7,7 @@ objects that were split or filled are stored in between, because they take the l
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,21 @@ from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Block, Box, Shape
 from napari_nnunet_em.instances.final import FinalObjects
 from napari_nnunet_em.instances.foreground import Foreground
+from napari_nnunet_em.instances.linking import SliceLinker, connectivity_of
 from napari_nnunet_em.instances.sizes import largest_object_voxels, smallest_object_voxels
 from napari_nnunet_em.instances.source import ClassProbability
 from napari_nnunet_em.instances.splitting.run import SplitTask, split_objects
-from napari_nnunet_em.instances.table import ObjectTable, Placement
-from napari_nnunet_em.instances.tally import Tally
 from napari_nnunet_em.instances.threshold import is_above
+from napari_nnunet_em.measurement import (
+    INTENSITY,
+    PROBABILITY,
+    LabelMeasurer,
+    MeasureTask,
+    ObjectTable,
+    Placement,
+    ValueScale,
+    ValueSource,
+)
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
 _STRONG = "strong"
@@ -51,6 +61,8 @@ class InstanceTask:
     scratch : pathlib.Path or None
         Folder for what is kept between the passes: the front of very large volumes, and the parts of split
         objects, with which a killed job goes on. Temporary folders of the system without it.
+    intensity : ValueSource or None
+        The raw voxels, where they are to be measured inside objects.
     """
 
     source: ClassProbability
@@ -58,6 +70,15 @@ class InstanceTask:
     placement: Placement
     block_shape: Shape
     scratch: Path | None = None
+    intensity: ValueSource | None = None
+
+    @property
+    def measured(self) -> dict[str, ValueSource]:
+        """What is measured inside objects."""
+        scale = ValueScale.of_probability(self.source.probability.dtype)
+        # Holes that were filled may hold anything, even what is no number.
+        probability = ValueSource(lambda box: np.nan_to_num(self.source.read_class(box), nan=0.0), scale)
+        return {PROBABILITY: probability, **({INTENSITY: self.intensity} if self.intensity else {})}
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,18 +220,31 @@ def _connected(
     task: InstanceTask, foreground: Foreground, smallest: int, cancel: CancelToken | None
 ) -> Generator[ProgressEvent, None, ComponentTable]:
     """First pass over the blocks: connected components, and how many strong voxels each holds."""
-    layout = Layout(task.source.shape, task.block_shape, task.settings.connectivity)
+    layout = Layout(task.source.shape, task.block_shape, connectivity_of(task.settings))
+    linker = SliceLinker.of(task.settings, layout, task.scratch)
     high = task.settings.threshold_high
     measures = (ValueSum(_STRONG),) if high else ()
-    with ComponentFinder(layout, measures, smallest, task.scratch) as finder:
+    with (
+        # Cross-sections are small, and become large only once they are linked.
+        ComponentFinder(
+            layout, measures, 0 if linker else smallest, task.scratch, remember=linker is None
+        ) as finder,
+        linker or contextlib.nullcontext(),
+    ):
         for done, block in enumerate(layout.blocks(), start=1):
             if cancel is not None:
                 cancel.raise_if_cancelled()
             mask, probability = foreground.read(block.write)
             values = {_STRONG: is_above(probability, high).astype(np.int64)} if high else None
-            finder.add(block, mask, values)
+            labels = finder.add(block, mask, values)
+            if linker:
+                linker.add(block, labels)
             yield ProgressEvent(Stage.COMPONENTS, done, layout.count)
-        return finder.finish()
+        components = finder.finish()
+        if not linker:
+            return components
+        linked = linker.join(components, measures)
+    return linked.select(linked.voxels >= smallest)
 
 
 def _promising(
@@ -294,6 +328,13 @@ def segment_instances(
     Segmented
     """
     found = yield from find_objects(task, cancel)
-    tally = Tally(task.source, found.count)
-    yield from write_labels(found, create_labels(found.dtype), cancel, tally)
-    return Segmented(tally.table(task.placement), found.in_blocks, found.notes)
+    sources = task.measured
+    scales = {name: source.scale for name, source in sources.items()}
+    measurer = LabelMeasurer(MeasureTask(task.source.shape, task.placement, scales))
+
+    def measure(box: Box, labels: NDArray[Any]) -> None:
+        values = {name: source.read(box) for name, source in sources.items()} if labels.any() else {}
+        measurer.add(box, labels, values)
+
+    yield from write_labels(found, create_labels(found.dtype), cancel, measure)
+    return Segmented(measurer.finish(), found.in_blocks, found.notes)

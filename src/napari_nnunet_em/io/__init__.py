@@ -15,6 +15,7 @@ _LAZY = {
     "SinkSpec": "napari_nnunet_em.io.spec",
     "Volume": "napari_nnunet_em.io.volume",
     "check_output": "napari_nnunet_em.io.output",
+    "create_table_group": "napari_nnunet_em.io.tables",
     "describe": "napari_nnunet_em.io.description",
     "open_volume": "napari_nnunet_em.io.open",
     "remove_store": "napari_nnunet_em.io.output",
@@ -28,6 +29,7 @@ __all__ = [
     "SinkSpec",
     "Volume",
     "check_output",
+    "create_table_group",
     "describe",
     "open_volume",
     "remove_store",
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from napari_nnunet_em.io.sink import MultiscaleSink
     from napari_nnunet_em.io.spec import Kind, SinkSpec
     from napari_nnunet_em.io.staging import sweep_partial
+    from napari_nnunet_em.io.tables import create_table_group
     from napari_nnunet_em.io.volume import Volume
 
 

@@ -43,6 +43,8 @@ class Finding:
         Voxel size the metadata state.
     chunks : tuple of int or None
         Chunk in stored order, where the array's own chunk is not the unit worth reading.
+    origin_nm : tuple of (float or None), or None
+        Where the metadata place the first voxel along each stored axis; None where they place nothing.
     """
 
     array: ArrayLike
@@ -51,3 +53,4 @@ class Finding:
     levels: tuple[ArrayLike, ...] = ()
     voxel_size: StoredVoxelSize | None = None
     chunks: tuple[int, ...] | None = None
+    origin_nm: tuple[float | None, ...] | None = None

@@ -65,4 +65,5 @@ def _find_pyramid(levels: Sequence[Any]) -> Finding:
                 f"{level.shape} {level.dtype}, but each level must have as many axes, be no larger, and have "
                 "the same data type; if they are slices, stack them with numpy.stack."
             )
-    return Finding(first.array, "memory", first.axes, tuple(arrays), first.voxel_size)
+    levels, size, place = tuple(arrays), first.voxel_size, first.origin_nm
+    return Finding(first.array, "memory", first.axes, levels, size, origin_nm=place)

@@ -9,7 +9,7 @@ from typing import Any
 
 import ome_zarr_models.v04.multiscales as v04
 import ome_zarr_models.v05.multiscales as v05
-from ome_zarr_models.common.coordinate_transformations import VectorScale
+from ome_zarr_models.common.coordinate_transformations import VectorScale, VectorTranslation
 from pydantic import ValidationError
 
 from napari_nnunet_em.errors import InputError
@@ -30,11 +30,14 @@ class OmeImage:
         Paths of the levels below the group, full resolution first.
     voxel_sizes : tuple of (StoredVoxelSize or None)
         Voxel size of each level; None where no axis has a unit of length.
+    origins_nm : tuple of tuple of (float or None)
+        Per level, where the first voxel lies along each axis; None where the axis has no unit of length.
     """
 
     axes: str
     paths: tuple[str, ...]
     voxel_sizes: tuple[StoredVoxelSize | None, ...]
+    origins_nm: tuple[tuple[float | None, ...], ...]
 
 
 def is_ome_image(attributes: Mapping[str, Any]) -> bool:
@@ -84,25 +87,35 @@ def _first(multiscales: object) -> object:
 
 def _digest(multiscale: v04.Multiscale | v05.Multiscale) -> OmeImage:
     factors = [nm_per_unit(axis.unit) if axis.type in ("space", None) else None for axis in multiscale.axes]
-    whole = _scale(multiscale.coordinateTransformations, len(factors))
-    sizes = []
+    whole, shift = _transform(multiscale.coordinateTransformations, len(factors))
+    sizes, origins = [], []
     for dataset in multiscale.datasets:
-        own = _scale(dataset.coordinateTransformations, len(factors))
+        own, start = _transform(dataset.coordinateTransformations, len(factors))
         products = [
             None if f is None else positive_length(f * a * b)
             for f, a, b in zip(factors, own, whole, strict=True)
         ]
         sizes.append(StoredVoxelSize(tuple(products), SOURCE) if any(products) else None)
+        places = zip(factors, start, whole, shift, strict=True)
+        origins.append(tuple(None if f is None else _finite(f * (a * b + t)) for f, a, b, t in places))
     letters = _letters([(str(axis.name), axis.type) for axis in multiscale.axes])
-    return OmeImage(letters, tuple(d.path for d in multiscale.datasets), tuple(sizes))
+    return OmeImage(letters, tuple(d.path for d in multiscale.datasets), tuple(sizes), tuple(origins))
 
 
-def _scale(transforms: Sequence[object] | None, ndim: int) -> Sequence[float]:
-    """The scale among the transformations; NaN where it is kept in a file of its own, 1 without any."""
-    if transforms is None:
-        return (1.0,) * ndim
-    scale = transforms[0]
-    return scale.scale if isinstance(scale, VectorScale) else (math.nan,) * ndim
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _transform(transforms: Sequence[object] | None, ndim: int) -> tuple[Sequence[float], Sequence[float]]:
+    """Scale and translation; NaN where they are kept in a file of their own, 1 and 0 without any."""
+    scale, shift = (1.0,) * ndim, (0.0,) * ndim
+    unknown = (math.nan,) * ndim
+    for place, transform in enumerate(transforms or ()):
+        if place == 0:
+            scale = tuple(transform.scale) if isinstance(transform, VectorScale) else unknown
+        else:
+            shift = tuple(transform.translation) if isinstance(transform, VectorTranslation) else unknown
+    return scale, shift
 
 
 def _letters(axes: Sequence[tuple[str, str | None]]) -> str:

@@ -13,8 +13,7 @@ from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.io.attributes import attribute_axes, attribute_voxel_size, axis_letters
 from napari_nnunet_em.io.candidates import choose_one, describe_candidate, is_candidate
 from napari_nnunet_em.io.finding import Finding
-from napari_nnunet_em.io.from_ome_zarr import is_ome_image, read_ome_image
-from napari_nnunet_em.io.voxel_size import StoredVoxelSize
+from napari_nnunet_em.io.from_ome_zarr import OmeImage, is_ome_image, read_ome_image
 
 _MARKERS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _MAX_DEPTH = 8
@@ -63,13 +62,15 @@ def find_zarr_array(array: zarr.Array[Any], path: Path | None = None) -> Finding
     axes = axis_letters(names, array.ndim) if names else None
     axes = axes or attribute_axes(attributes, array.ndim)
     voxel_size = attribute_voxel_size([attributes], "Zarr")
-    if path is not None:
-        parent_axes, level_size = _from_parent_image(path)
-        axes = parent_axes or axes
-        chain = (attrs for _, attrs in _parents(path))
-        voxel_size = level_size or voxel_size or attribute_voxel_size(chain, "Zarr")
-    origin = str(path) if path is not None else "the Zarr array"
-    return Finding(array, origin, axes, voxel_size=voxel_size)
+    if path is None:
+        return Finding(array, "the Zarr array", axes, voxel_size=voxel_size)
+    image, level = _parent_image(path)
+    place = None
+    if image is not None:
+        axes, place = image.axes, image.origins_nm[level]
+        voxel_size = image.voxel_sizes[level] or voxel_size
+    voxel_size = voxel_size or attribute_voxel_size((attrs for _, attrs in _parents(path)), "Zarr")
+    return Finding(array, str(path), axes, voxel_size=voxel_size, origin_nm=place)
 
 
 def _folder_of(array: zarr.Array[Any]) -> Path | None:
@@ -110,7 +111,8 @@ def _ome_finding(path: Path, attributes: Mapping[str, Any]) -> Finding:
             f"{path} names {len(image.axes)} axes ({image.axes}), but its array {image.paths[0]!r} has shape "
             f"{levels[0].shape}: open {path / image.paths[0]} and state axes and voxel size."
         )
-    return Finding(levels[0], str(path), image.axes, tuple(levels), image.voxel_sizes[0])
+    size, place = image.voxel_sizes[0], image.origins_nm[0]
+    return Finding(levels[0], str(path), image.axes, tuple(levels), size, origin_nm=place)
 
 
 def _find_below(path: Path) -> Finding:
@@ -152,8 +154,8 @@ def _parents(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         yield parent, dict(node.attrs)
 
 
-def _from_parent_image(path: Path) -> tuple[str | None, StoredVoxelSize | None]:
-    """Axes and voxel size of an array that is a level of an OME-Zarr image above it."""
+def _parent_image(path: Path) -> tuple[OmeImage | None, int]:
+    """The OME-Zarr image above an array that is a level of it, and which level it is."""
     for parent, attributes in _parents(path):
         if not is_ome_image(attributes):
             continue
@@ -161,8 +163,8 @@ def _from_parent_image(path: Path) -> tuple[str | None, StoredVoxelSize | None]:
             image = read_ome_image(attributes, str(parent))
         except InputError:
             # The array can be used without the metadata of its parent; the caller then states the rest.
-            return None, None
+            return None, 0
         name = path.absolute().relative_to(parent).as_posix()
         if name in image.paths:
-            return image.axes, image.voxel_sizes[image.paths.index(name)]
-    return None, None
+            return image, image.paths.index(name)
+    return None, 0

@@ -82,11 +82,11 @@ def create_image(store: Path, name: str, spec: SinkSpec, plan: tuple[Level, ...]
     ]
     levels = [_create_level(groups[-1], str(k), spec, level) for k, level in enumerate(plan)]
     title = Path(name).name or store.stem
-    _add_attributes(groups[-1], store / name, image_attributes(spec, plan, title))
+    add_attributes(groups[-1], store / name, image_attributes(spec, plan, title))
     if name:
         listed = ome_attributes(groups[1].attrs.asdict()).get("labels", [])
         names = sorted({*listed, title})
-        _add_attributes(groups[1], store / "labels", labels_attributes(names, spec.ome_zarr_version))
+        add_attributes(groups[1], store / "labels", labels_attributes(names, spec.ome_zarr_version))
     return levels
 
 
@@ -137,7 +137,7 @@ def _layout(spec: SinkSpec, level: Level) -> tuple[tuple[int, ...], tuple[int, .
     return level.shape, level.chunk_shape
 
 
-def _add_attributes(group: zarr.Group, path: Path, attributes: dict[str, Any]) -> None:
+def add_attributes(group: zarr.Group, path: Path, attributes: dict[str, Any]) -> None:
     """Add attributes to a group in one step that happens or does not.
 
     ``group.attrs.update`` would write once per key, and in Zarr v2 zarr rewrites ``.zgroup`` too: a failure

@@ -17,7 +17,13 @@ from napari_nnunet_em.io.from_tiff import find_tiff, is_tiff
 from napari_nnunet_em.io.from_zarr import find_zarr, is_zarr
 from napari_nnunet_em.io.layout import settle_layout
 from napari_nnunet_em.io.volume import Volume
-from napari_nnunet_em.io.voxel_size import GIVEN, UNKNOWN, caller_voxel_size, stored_voxel_size
+from napari_nnunet_em.io.voxel_size import (
+    GIVEN,
+    UNKNOWN,
+    caller_voxel_size,
+    stored_origin,
+    stored_voxel_size,
+)
 
 _KINDS = "OME-Zarr, Zarr, HDF5 (file.h5:/dataset), TIFF, or a folder of 2D slices"
 
@@ -59,7 +65,8 @@ def open_volume(
     _check_voxels(array, finding.origin)
     layout = settle_layout(shape, finding.axes, axes, finding.origin)
     levels = tuple(layout.apply(level, finding.chunks) for level in finding.levels or (array,))
-    volume = Volume(levels[0], layout.axes, origin=finding.origin, levels=levels)
+    place = stored_origin(finding.origin_nm, layout.letters)
+    volume = Volume(levels[0], layout.axes, origin=finding.origin, levels=levels, origin_nm=place)
     if voxel_size_nm is not None:
         given = caller_voxel_size(voxel_size_nm, volume.shape[0] == 1, finding.origin)
         return volume.with_voxel_size(given, GIVEN)

@@ -38,6 +38,8 @@ class Volume:
         Where it came from: a path, or "memory".
     levels : tuple of ArrayLike
         The pyramid, `array` first, with the same axes; just ``(array,)`` when there is none.
+    origin_nm : tuple of float or None, (z, y, x)
+        Where the centre of the first voxel lies in the world, as OME-Zarr states it; None elsewhere.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Volume:
     voxel_size_source: str = UNKNOWN
     origin: str = "memory"
     levels: tuple[ArrayLike, ...] = ()
+    origin_nm: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.axes not in ("yx", "zyx", "cyx", "czyx") or len(self.axes) != len(self.array.shape):

@@ -127,3 +127,20 @@ def stored_voxel_size(stored: StoredVoxelSize, letters: Sequence[str | None]) ->
     y, x = named.get("y"), named.get("x")
     z = named.get("z", y)
     return None if z is None or y is None or x is None else (z, y, x)
+
+
+def stored_origin(places: Sequence[float | None] | None, letters: Sequence[str | None]) -> VoxelSizeNm | None:
+    """Where the first voxel lies, (z, y, x) in nm, from metadata; None when an axis stays without a place.
+
+    Parameters
+    ----------
+    places : sequence of (float or None), or None
+        One per stored axis; None where the metadata place nothing.
+    letters : sequence of (str or None)
+        Letter of each stored axis, z, y, x or c; None for an axis that was dropped.
+    """
+    if places is None:
+        return None
+    named = {letter: place for letter, place in zip(letters, places, strict=True) if letter is not None}
+    z, y, x = named.get("z", 0.0), named.get("y"), named.get("x")
+    return None if z is None or y is None or x is None else (z, y, x)

@@ -14,7 +14,7 @@ from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.io import JOB_FOLDER
 
-_JOURNAL = "journal.jsonl"
+_JOURNAL = "journal"
 
 
 class JobFolder:
@@ -84,9 +84,25 @@ class JobFolder:
         with _explained(file):
             file.unlink(missing_ok=True)
 
-    def finished_blocks(self) -> set[Box]:
-        """Boxes of the volume whose blocks are durable."""
-        file = self.path / _JOURNAL
+    def has_finished_blocks(self) -> bool:
+        """Whether any block, of the output or of an intermediate part, is durable."""
+        return any(file.stat().st_size for file in self.path.glob(f"{_JOURNAL}*.jsonl"))
+
+    def discard_part(self, part: str) -> None:
+        """Forget which blocks of an intermediate part are durable.
+
+        Raises
+        ------
+        OutputError
+            If that cannot be deleted.
+        """
+        file = self._journal(part)
+        with _explained(file):
+            file.unlink(missing_ok=True)
+
+    def finished_blocks(self, part: str = "") -> set[Box]:
+        """Boxes of the volume whose blocks are durable, in the output or in an intermediate part."""
+        file = self._journal(part)
         if not file.exists():
             return set()
         boxes = set()
@@ -98,20 +114,23 @@ class JobFolder:
                 continue  # cut short by a crash
         return boxes
 
-    def record(self, box: Box) -> None:
-        """Note that a block is durable.
+    def record(self, box: Box, part: str = "") -> None:
+        """Note that a block is durable, in the output or in an intermediate part of the job.
 
         Raises
         ------
         OutputError
             If the note cannot be written.
         """
-        file = self.path / _JOURNAL
+        file = self._journal(part)
         with _explained(file), file.open("a", encoding="utf-8") as journal:
             # A line cut short by a crash must not swallow this one.
             journal.write(f"\n{json.dumps([box.start, box.stop])}\n")
             journal.flush()
             os.fsync(journal.fileno())
+
+    def _journal(self, part: str) -> Path:
+        return self.path / (f"{_JOURNAL}-{part}.jsonl" if part else f"{_JOURNAL}.jsonl")
 
 
 @contextmanager

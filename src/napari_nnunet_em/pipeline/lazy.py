@@ -22,7 +22,7 @@ from napari_nnunet_em.config import (
     Settings,
 )
 from napari_nnunet_em.engine.output import Encoder
-from napari_nnunet_em.engine.prepare import prepare, profile_axis
+from napari_nnunet_em.engine.planes import prepare_orientations
 from napari_nnunet_em.engine.statistics import collect_statistics
 from napari_nnunet_em.engine.sweep import Sweep
 from napari_nnunet_em.geometry import Box, as_shape
@@ -60,7 +60,7 @@ def predict(
         Chunks of the result in voxels.
     **settings
         Any of `ModelSettings` (``folds``, ``configuration``, ...), `PredictionSettings` (``tta``,
-        ``overlap``, ``region``) and `ExecutionSettings` (``device``, ...).
+        ``overlap``, ``region``, ``planes``) and `ExecutionSettings` (``device``, ...).
 
     Returns
     -------
@@ -111,23 +111,32 @@ class _LazyPrediction:
     def __init__(self, opened: OpenJob) -> None:
         self._opened = opened
         self._lock = threading.Lock()
-        self._sweep: Sweep | None = None
+        self._sweeps: tuple[Sweep, ...] = ()
 
     def block(self, block_info: Any = None) -> NDArray[np.float32]:
         """One chunk, (c, z, y, x), float32; dask says which."""
         location = block_info[None]["array-location"][1:]
         box = Box(as_shape([a for a, _ in location]), as_shape([b for _, b in location]))
         with self._lock:
-            self._sweep = self._sweep or self._prepare()
-            (result,) = self._sweep.results([box.shift(self._opened.region.start)])
+            self._sweeps = self._sweeps or self._prepare()
+            parts = [self._predict(sweep, box) for sweep in self._sweeps]
+        return parts[0] if len(parts) == 1 else np.mean(parts, axis=0, dtype=np.float32)
+
+    def _predict(self, sweep: Sweep, box: Box) -> NDArray[np.float32]:
+        (result,) = sweep.results([box.shift(self._opened.region.start)])
         return result.probabilities.astype(np.float32, copy=False)
 
-    def _prepare(self) -> Sweep:
+    def _prepare(self) -> tuple[Sweep, ...]:
         opened = self._opened
-        axis = profile_axis(opened.volume, opened.bundle, opened.spacings)
-        statistics = finish(collect_statistics(opened.volume, profile_axis=axis))
-        source = finish(
-            prepare(opened.volume, opened.bundle, statistics, opened.spacings, opened.job.prediction)
+        volume = opened.volume
+        sources = finish(
+            prepare_orientations(
+                volume,
+                opened.orientations,
+                lambda axis: collect_statistics(volume, profile_axis=axis),
+                opened.job.prediction,
+            )
         )
         encoder = Encoder.of(opened.bundle, ProbabilityType.FLOAT32)
-        return Sweep(source, torch_runner(opened), encoder, CancelToken())
+        runner = torch_runner(opened)
+        return tuple(Sweep(source, runner, encoder, CancelToken()) for source in sources)

@@ -5,24 +5,26 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_nnunet_em.config import SplitMethod
 from napari_nnunet_em.engine.layout import Layout
-from napari_nnunet_em.geometry import Shape, as_shape
+from napari_nnunet_em.engine.moments import VolumeStatistics
+from napari_nnunet_em.geometry import Box, Shape, as_shape
 from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, Segmented, segment_instances
 from napari_nnunet_em.instances.segment import WriteLabels
 from napari_nnunet_em.io import Kind, MultiscaleSink
+from napari_nnunet_em.measurement import ValueScale, ValueSource, needs_range, store_table
 from napari_nnunet_em.model import ClassInfo
 from napari_nnunet_em.pipeline.boundary import boundary_channel
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
-from napari_nnunet_em.pipeline.prediction import CLASSES, Events, Predicted, open_or_create, sink_spec
+from napari_nnunet_em.pipeline.prediction import CLASSES, Predicted, open_or_create, sink_spec
 from napari_nnunet_em.pipeline.result import ClassResult
-from napari_nnunet_em.progress import CancelToken
+from napari_nnunet_em.progress import CancelToken, Events
 
 _DOCUMENT = "objects"
 _SCRATCH = "scratch"
@@ -67,8 +69,7 @@ def find_objects(
     for index, info in enumerate(opened.bundle.classes):
         name = label_name(info.name)
         if name not in document["counts"]:
-            scratch = folder.path / _SCRATCH / name
-            found = yield from _one_class(opened, predicted, (index, info), scratch, cancel)
+            found = yield from _one_class(opened, predicted, folder, (index, info), cancel)
             document["counts"][name] = len(found.table)
             document["in_blocks"][name] = found.in_blocks
             folder.save(_DOCUMENT, document)
@@ -94,11 +95,14 @@ def label_name(class_name: str) -> str:
 
 
 def _one_class(
-    opened: OpenJob, predicted: Predicted, which: tuple[int, ClassInfo], scratch: Path, cancel: CancelToken
+    opened: OpenJob,
+    predicted: Predicted,
+    folder: JobFolder,
+    which: tuple[int, ClassInfo],
+    cancel: CancelToken,
 ) -> Events[Segmented]:
     index, info = which
     name = label_name(info.name)
-    store = opened.job.store
     layout = Layout(predicted.layout.chunk_shape, _block_shape(predicted.layout))
     # Exclusive classes may not share a voxel, however low the threshold.
     exclusive = predicted.sinks.classes if len(opened.bundle.classes) > 1 else None
@@ -112,16 +116,43 @@ def _one_class(
     settings = opened.job.instances
     if settings.split is SplitMethod.BOUNDARY and source.boundary == index:
         settings = settings.model_copy(update={"split": SplitMethod.NONE})  # boundaries have none themselves
+    # Not the system's folder: that one may be small, or memory.
+    scratch = folder.path / _SCRATCH / name
+    scratch.mkdir(parents=True, exist_ok=True)
     task = InstanceTask(
         source,
         settings,
         Placement(opened.voxel_size_nm, opened.region.start),
         layout.block_shape,
-        scratch,
+        scratch=scratch,
+        intensity=raw_voxels(opened, folder),
     )
     found = yield from segment_instances(task, _label_writer(opened, layout, name), cancel)
-    found.table.to_csv(store / "tables" / f"{name}.csv")
+    store_table(opened.job.store, name, found.table)
     return found
+
+
+def raw_voxels(opened: OpenJob, folder: JobFolder) -> ValueSource:
+    """The first channel of the segmented region, to be measured inside objects.
+
+    Parameters
+    ----------
+    opened : OpenJob
+        The job.
+    folder : JobFolder
+        Holds the statistics of the volume, which tell how large its values are.
+    """
+    volume = opened.volume
+
+    def read(box: Box) -> NDArray[Any]:
+        voxels: NDArray[Any] = volume.read(box.shift(opened.region.start))[0]
+        return voxels
+
+    largest = 1.0
+    if needs_range(volume.dtype):
+        values = VolumeStatistics.from_document(folder.load("statistics") or {}).channels[0]
+        largest = max(abs(values.low), abs(values.high))
+    return ValueSource(read, ValueScale.of_intensity(volume.dtype, largest))
 
 
 def _block_shape(layout: Layout) -> Shape:

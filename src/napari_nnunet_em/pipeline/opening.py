@@ -8,7 +8,8 @@ from importlib import metadata
 from typing import Any
 
 from napari_nnunet_em.config import Job
-from napari_nnunet_em.engine.prepare import Spacings, check_channels, mirror_axes, model_spacings
+from napari_nnunet_em.engine.planes import Orientation, find_orientations
+from napari_nnunet_em.engine.prepare import check_channels, mirror_axes
 from napari_nnunet_em.engine.space import patch_shape, permute
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Box
@@ -34,8 +35,8 @@ class OpenJob:
         The model.
     folds : tuple of str
         Folds that are averaged.
-    spacings : Spacings
-        Of volume and model.
+    orientations : tuple of Orientation
+        In which the model is run, its own last; more than one for orthogonal planes.
     mirror_axes : tuple of int
         Axes of the patch that are flipped.
     region : Box
@@ -48,7 +49,7 @@ class OpenJob:
     volume: Volume
     bundle: ModelBundle
     folds: tuple[str, ...]
-    spacings: Spacings
+    orientations: tuple[Orientation, ...]
     mirror_axes: tuple[int, ...]
     region: Box
     identity: dict[str, Any]
@@ -69,21 +70,38 @@ class OpenJob:
         """What the user should know before the job runs, one sentence each."""
         size = " x ".join(f"{v:g}" for v in self.voxel_size_nm)
         notes = [f"Voxel size {size} nm (z, y, x), {self.volume.voxel_size_source}."]
-        if self.spacings.resampled:
+        if len(self.orientations) > 1:
+            across = [o.axis for o in self.orientations]
             notes.append(
-                f"The model sees the volume resampled from {_words(self.spacings.current)} nm to "
-                f"{_words(self.spacings.target)} nm; the result has the volume's own voxels."
+                f"Planes across {', '.join(across)} are predicted one after the other and their "
+                f"probabilities averaged: {len(across)} times the work; the result appears with the last."
             )
-        patch, shape = patch_shape(self.bundle), permute(self.volume.shape, self.bundle.transpose_forward)
-        seen = [n * c / t for n, c, t in zip(shape, self.spacings.current, self.spacings.target, strict=True)]
-        if any(round(n) < p for n, p in zip(seen, patch, strict=True)):
-            notes.append(
-                f"The volume ({_words(seen)} voxels as the model sees it) is smaller than the model's patch "
-                f"({_words(patch)}), so it is padded with zeros as nnU-Net does; expect less certain borders."
-            )
+        for orientation in self.orientations:
+            notes += self._seen(orientation)
         if self.bundle.licence:
             notes.append(f"Licence of the model {self.bundle.name!r}: {self.bundle.licence}")
         return (*notes, *self.bundle.notes)
+
+    def _seen(self, orientation: Orientation) -> list[str]:
+        """What the model makes of the volume, in one orientation."""
+        notes = []
+        which = f"In planes across {orientation.axis} the" if len(self.orientations) > 1 else "The"
+        spacings = orientation.spacings
+        if spacings.resampled:
+            notes.append(
+                f"{which} model sees the volume resampled from {_words(spacings.current)} nm to "
+                f"{_words(spacings.target)} nm; the result has the volume's own voxels."
+            )
+        patch = patch_shape(self.bundle)
+        shape = permute(self.volume.shape, orientation.bundle.transpose_forward)
+        seen = [n * c / t for n, c, t in zip(shape, spacings.current, spacings.target, strict=True)]
+        if any(round(n) < p for n, p in zip(seen, patch, strict=True)):
+            notes.append(
+                f"{which} volume ({_words(seen)} voxels as the model sees it) is smaller than the model's "
+                f"patch ({_words(patch)}), so it is padded with zeros as nnU-Net does; expect less certain "
+                "borders."
+            )
+        return notes
 
 
 def open_job(job: Job, volume: Volume | None = None) -> OpenJob:
@@ -112,12 +130,12 @@ def open_job(job: Job, volume: Volume | None = None) -> OpenJob:
     )
     folds = bundle.resolve_folds(model.folds)
     check_channels(volume, bundle)
-    spacings = model_spacings(volume, bundle, model)
+    orientations = find_orientations(volume, bundle, model, job.prediction.planes)
     axes = mirror_axes(bundle, job.prediction.tta)
     check_boundary(job.instances, bundle)
     region = _region(job, volume)
     identity = prediction_identity(job, volume, bundle, folds)
-    return OpenJob(job, volume, bundle, folds, spacings, axes, region, identity)
+    return OpenJob(job, volume, bundle, folds, orientations, axes, region, identity)
 
 
 def _region(job: Job, volume: Volume) -> Box:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from napari_nnunet_em.engine.layout import Layout, choose_layout
-from napari_nnunet_em.engine.moments import VolumeStatistics
+from napari_nnunet_em.config import ProbabilityType
+from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.engine.output import Encoder
-from napari_nnunet_em.engine.prepare import prepare, profile_axis
 from napari_nnunet_em.engine.preprocess import Preprocessor
 from napari_nnunet_em.engine.runner import TileRunner
-from napari_nnunet_em.engine.space import ModelSpace
-from napari_nnunet_em.engine.statistics import collect_statistics
-from napari_nnunet_em.engine.sweep import BlockResult, Sweep, TilesRun, column_boxes, tiles_run
-from napari_nnunet_em.geometry import Box, as_shape
+from napari_nnunet_em.engine.sweep import BlockResult, Sweep
+from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
-from napari_nnunet_em.pipeline.clock import Clock
+from napari_nnunet_em.pipeline.consensus import WaitingPart, averaged, discard_parts, part_layout, part_path
 from napari_nnunet_em.pipeline.identity import digest
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
-from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage, Steps, T
+from napari_nnunet_em.pipeline.preparing import job_layout, prepare_sources
+from napari_nnunet_em.pipeline.sweeps import SweepPlan, Work, run_plan
+from napari_nnunet_em.progress import CancelToken, Events
 
 CLASSES = "classes"
-_REPORT_SECONDS = 0.2
 RunnerFactory = Callable[[OpenJob], TileRunner]
-Events = Generator[ProgressEvent, None, T]
 
 
 @dataclass(frozen=True)
@@ -99,103 +95,43 @@ def predict_blocks(
     NnunetEmError
         If the volume's values cannot be used, the output cannot be written, or the job was stopped.
     """
-    statistics = yield from _statistics(opened, folder, cancel)
-    source = yield from _progress(
-        prepare(opened.volume, opened.bundle, statistics, opened.spacings, opened.job.prediction),
-        Stage.STATISTICS,
-        cancel,
-    )
-    layout = _layout(opened, source, folder)
+    *others, source = yield from prepare_sources(opened, folder, cancel)
     encoder = Encoder.of(opened.bundle, opened.job.output.probability_type)
+    layout = job_layout(opened, source, folder)
     sinks = _open_sinks(opened, layout, encoder)
-    columns = column_boxes(opened.region.shape, layout.block_shape, source.space, opened.region.start)
-    finished = folder.finished_blocks()
-    pending = [[box for box in boxes if box not in finished] for boxes in columns]
-    work = _Work(source.space, columns, pending)
+    own = SweepPlan.of(folder, source, layout, opened.region, "")
+    waiting = [] if own.complete else [_waiting(opened, folder, other, source) for other in others]
+    work = Work([*(plan for plan, _ in waiting), own])
     yield work.event(folder.store)
     if work.clock.total:
         runner = make_runner(opened)
         folder.save("runner", {"description": runner.description})
         yield work.event(folder.store, message=runner.description)
-        for step in _steps(Sweep(source, runner, encoder, cancel), pending):
-            if isinstance(step, TilesRun):
-                work.clock.add(step.count)
-                if work.clock.due(_REPORT_SECONDS):
-                    yield work.event(folder.store)
-            else:
-                box = step.box.relative_to(opened.region.start)
-                sinks.write(box, step)
-                folder.record(step.box)
-                yield work.event(folder.store, box=box)
+        parts = [part for _, part in waiting]
+        exact = Encoder.of(opened.bundle, ProbabilityType.FLOAT32) if parts else encoder
+        for plan, part in waiting:
+            yield from run_plan(plan, Sweep(plan.source, runner, exact, cancel), folder, work, part.write)
+
+        def write(box: Box, result: BlockResult) -> None:
+            sinks.write(box, averaged(encoder, parts, box, result) if parts else result)
+
+        yield from run_plan(own, Sweep(source, runner, exact, cancel), folder, work, write)
+    discard_parts(folder, [o.axis for o in opened.orientations[:-1]])
     return Predicted(sinks, layout, work.clock.voxels_per_second if work.clock.total else 0.0)
 
 
-class _Work:
-    """What there is to do, and how far it is; progress counts tiles."""
-
-    def __init__(self, space: ModelSpace, columns: list[list[Box]], pending: list[list[Box]]) -> None:
-        left = tiles_run(space, pending)
-        # Blocks outside the non-zero box take no tile, but are written all the same.
-        left = max(left, 1) if any(pending) else 0
-        self.total = max(tiles_run(space, columns), left)
-        self.clock = Clock(sum(box.size for boxes in pending for box in boxes), left)
-
-    def event(self, store: Path, *, message: str = "", box: Box | None = None) -> ProgressEvent:
-        clock = self.clock
-        return ProgressEvent(
-            Stage.PREDICT,
-            min(self.total - clock.total + clock.done, self.total),
-            self.total,
-            message,
-            box,
-            clock.eta_seconds,
-            clock.voxels_per_second if clock.done else None,
-            store,
-        )
-
-
-def _steps(sweep: Sweep, pending: list[list[Box]]) -> Iterator[TilesRun | BlockResult]:
-    for boxes in pending:
-        yield from sweep.run(boxes)
-
-
-def _statistics(opened: OpenJob, folder: JobFolder, cancel: CancelToken) -> Events[VolumeStatistics]:
-    stored = folder.load("statistics")
-    if stored is not None:
-        return VolumeStatistics.from_document(stored)
-    axis = profile_axis(opened.volume, opened.bundle, opened.spacings)
-    steps = collect_statistics(opened.volume, profile_axis=axis)
-    statistics = yield from _progress(steps, Stage.STATISTICS, cancel)
-    folder.save("statistics", statistics.document())
-    return statistics
-
-
-def _progress(steps: Steps[T], stage: Stage, cancel: CancelToken) -> Events[T]:
-    with contextlib.closing(steps):
-        while True:
-            try:
-                done, total = next(steps)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            yield ProgressEvent(stage, done, total)
-            cancel.raise_if_cancelled()
-
-
-def _layout(opened: OpenJob, source: Preprocessor, folder: JobFolder) -> Layout:
-    """Blocks as this job first cut them, so that its journal stays true under another memory budget."""
-    stored = folder.load("layout")
-    if stored is not None:
-        return Layout(as_shape(stored["chunk_shape"]), as_shape(stored["block_shape"]))
-    layout = choose_layout(
-        opened.region.shape,
-        source.space,
-        channels=opened.volume.channels,
-        heads=opened.bundle.num_outputs,
-        chunk_rows=opened.volume.chunks[source.space.forward[0]],
-        max_ram_gb=opened.job.execution.max_ram_gb,
-    )
-    folder.save("layout", {"chunk_shape": layout.chunk_shape, "block_shape": layout.block_shape})
-    return layout
+def _waiting(
+    opened: OpenJob, folder: JobFolder, source: Preprocessor, own: Preprocessor
+) -> tuple[SweepPlan, WaitingPart]:
+    """An orientation that is swept before the model's own, and where its probabilities wait."""
+    axis = source.space.forward[0]
+    name = "zyx"[axis]
+    layout = part_layout(job_layout(opened, source, folder, name), own.space.forward[0])
+    path = part_path(folder, name)
+    if not path.exists():
+        folder.discard_part(name)  # deleted by hand: what its journal says is gone
+    part = WaitingPart.open(path, opened, layout.chunk_shape)
+    return SweepPlan.of(folder, source, layout, opened.region, name), part
 
 
 def _open_sinks(opened: OpenJob, layout: Layout, encoder: Encoder) -> Sinks:

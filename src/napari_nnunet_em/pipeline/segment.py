@@ -72,7 +72,7 @@ def segment(
         predicted = yield from predict_blocks(opened, folder, make_runner or torch_runner, cancel)
     except (InputError, ModelError):
         # What the values of the voxels reveal is found after the folder was made; leave nothing behind.
-        if not folder.finished_blocks():
+        if not folder.has_finished_blocks():
             remove_store(job.store)
         raise
     objects = yield from find_objects(opened, predicted, folder, cancel)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_nnunet_em._napari.wording import status_text
+from napari_nnunet_em._napari.wording import first_line, status_text
 from napari_nnunet_em.progress import ProgressEvent
 
 
@@ -56,6 +56,7 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
 
     def run(self) -> None:
         """A job has been started."""
+        self.status.setToolTip("")
         self.start_button.setEnabled(False)
         self.stop_button.setEnabled(True)
         self.bar.setRange(0, 0)
@@ -68,7 +69,9 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
         self._say("Stopping")
 
     def show_event(self, event: ProgressEvent) -> None:
-        """Show how far the job is."""
+        """Show how far the job is; what it wants to be known stays in the tooltip of the status line."""
+        if event.message:
+            self.status.setToolTip(f"{self.status.toolTip()}\n{first_line(event.message)}".strip())
         # Until a first block is done there is nothing to extrapolate from: show that something moves.
         self.bar.setRange(0, event.total if event.done else 0)
         self.bar.setValue(event.done)

@@ -98,7 +98,8 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         form = self.form
         objects = [form.instances[name] for name in ("threshold", "min_voxels", "min_volume_um3")]
         prediction = [form.prediction["tta"], form.model["folds"], form.prediction["overlap"]]
-        seldom = [form.instances["connectivity"], *form.execution]
+        seldom = [form.instances[name] for name in ("connectivity", "linking", "link_iou", "link_gap")]
+        seldom += [form.prediction["planes"], *form.execution]
         seldom += [form.output["overwrite"], form.model["trust"]]
         rows.addWidget(section("Prediction", prediction, open_now=True))
         rows.addWidget(section("Objects", objects, open_now=True))
@@ -135,6 +136,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         try:
             request = self._request()
         except NnunetEmError as error:
+            self.progress.rest(str(error))
             show_error(str(error))
             return
         self._run = SegmentRun(self._viewer, request, self._engine, self)

@@ -1,0 +1,43 @@
+"""Object tables as the features of labels layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_nnunet_em.errors import NnunetEmError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_BYTES = 200 << 20
+"""Files are opened on the main thread: a table of far more than a million objects would freeze the window."""
+
+
+def label_features(table: pd.DataFrame) -> pd.DataFrame:
+    """An object table as the features of a labels layer, which finds its rows by a column ``index``."""
+    return table.rename(columns={"id": "index"})
+
+
+def stored_features(labels: Path) -> pd.DataFrame | None:
+    """Features of a label image whose table lies in the same OME-Zarr.
+
+    Parameters
+    ----------
+    labels : pathlib.Path
+        The group of the label image, ``<store>/labels/<name>``.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        None where there is no table of ours, or a very large one.
+    """
+    table = labels.parent.parent / "tables" / f"{labels.name}.csv"
+    if labels.parent.name != "labels" or not table.is_file() or table.stat().st_size > _MOST_BYTES:
+        return None
+    from napari_nnunet_em.measurement import ObjectTable  # noqa: PLC0415 - not needed to decline a folder
+
+    try:
+        return label_features(ObjectTable.read(table).frame)
+    except NnunetEmError:  # somebody else's table
+        return None

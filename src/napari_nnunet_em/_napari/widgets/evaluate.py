@@ -1,0 +1,173 @@
+"""The dock widget that compares two labels layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Labels
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QComboBox, QLabel, QWidget
+
+from napari_nnunet_em._napari.comparison import Judgement, layer_labels, run_comparison
+from napari_nnunet_em._napari.form import Field, SettingsForm
+from napari_nnunet_em._napari.placement import offset_between, show_voxel
+from napari_nnunet_em._napari.scorewords import score_rows
+from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
+from napari_nnunet_em._napari.widgets.rows import (
+    add_field,
+    add_row,
+    column,
+    form_layout,
+    note_label,
+    scrolling,
+)
+from napari_nnunet_em._napari.widgets.score_tables import ObjectList, ScoreList
+from napari_nnunet_em._napari.worker import Ending, token_worker
+from napari_nnunet_em.errors import InputError, NnunetEmError
+from napari_nnunet_em.evaluation import ComparisonSettings
+from napari_nnunet_em.progress import CancelToken
+
+if TYPE_CHECKING:
+    import napari
+    import pandas as pd
+
+_FIELDS = ("iou", "min_voxels", "relabel")
+
+
+class EvaluateWidget(QWidget):  # type: ignore[misc]
+    """Choose a prediction and a truth, press the button, read the scores, and click through the objects.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer that the widget is docked in.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._token: CancelToken | None = None
+        self._compared: dict[str, Labels] = {}
+        self._renumbered: tuple[str, ...] = ()
+        self._offered: list[Labels] = []
+        self.pred, self.truth = QComboBox(), QComboBox()
+        self.form = SettingsForm(ComparisonSettings, [Field(ComparisonSettings, name) for name in _FIELDS])
+        self.scores = ScoreList()
+        self.objects = ObjectList()
+        self.notes: QLabel = note_label()
+        self.progress = ProgressPanel()
+        self.progress.start_button.setText("Evaluate")
+        self.progress.stop_button.setToolTip("Stop; there are no scores then.")
+        self._lay_out()
+        self.progress.started.connect(self.start)
+        self.progress.stopped.connect(self.stop)
+        self.objects.chosen.connect(self._on_chosen)
+        self.reset_choices()
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        rows = column(content)
+        top = form_layout()
+        self.pred.setToolTip("The labels layer that is judged.")
+        self.truth.setToolTip("The labels layer that it is judged by.")
+        add_row(top, "Prediction", self.pred)
+        add_row(top, "Truth", self.truth)
+        for field in self.form:
+            add_field(top, field)
+        rows.addLayout(top)
+        rows.addWidget(self.scores)
+        rows.addWidget(self.notes)
+        rows.addWidget(self.objects, 1)
+        layout = column(self)
+        layout.addWidget(scrolling(content), 1)
+        layout.addWidget(self.progress)
+        self.setMinimumWidth(340)
+        for widget in (self.scores, self.notes, self.objects):
+            widget.setVisible(False)
+
+    def reset_choices(self, _event: object = None) -> None:
+        """Offer the labels layers that there are now; napari calls this when they change."""
+        before = [self._layer(box) for box in (self.pred, self.truth)]
+        self._offered = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        for box, layer in zip((self.pred, self.truth), before, strict=True):
+            box.clear()
+            box.addItems([offered.name for offered in self._offered])
+            if layer in self._offered:
+                box.setCurrentIndex(self._offered.index(layer))
+        if self.pred.currentIndex() == self.truth.currentIndex():
+            # Results are added above what they are compared with.
+            last = len(self._offered) - 1
+            box, other = (self.pred, last) if self.truth.currentIndex() != last else (self.truth, 0)
+            box.setCurrentIndex(other)
+
+    def start(self) -> None:
+        """Compare what is chosen; what cannot be compared is said below the button and in a notification."""
+        try:
+            pred, truth = self._layer(self.pred), self._layer(self.truth)
+            if pred is None or truth is None or pred is truth:
+                raise InputError("Two labels layers are needed, a prediction and a truth: choose two.")
+            offset = offset_between(pred, truth)
+            settings = self.form.settings(offset=offset)
+            sides = (layer_labels(pred), layer_labels(truth))
+        except NnunetEmError as error:
+            self._refuse(str(error))
+            return
+        self._token = CancelToken()
+        self._compared = {"pred": pred, "truth": truth}
+        title = f"comparison of {pred.name} with {truth.name}"
+        worker = token_worker(title, run_comparison, *sides, settings, token=self._token)
+        worker.yielded.connect(self.progress.show_event)
+        worker.returned.connect(self._on_judged)
+        # Not a method of this object: by then the object is gone.
+        self.destroyed.connect(worker.quit)
+        self.progress.run()
+        worker.start()
+
+    def stop(self) -> None:
+        """Stop the running comparison after the block in hand."""
+        if self._token is not None:
+            self._token.cancel()
+            self.progress.stopping()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Stop the comparison when the user closes the dock, which takes the Stop button away."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.stop()
+
+    def _layer(self, box: QComboBox) -> Labels | None:
+        index = box.currentIndex()
+        return self._offered[index] if 0 <= index < len(self._offered) else None
+
+    def _refuse(self, message: str) -> None:
+        self.progress.rest(message)
+        show_error(message)
+
+    def _on_judged(self, judgement: Judgement) -> None:
+        self._token = None
+        evaluation = judgement.evaluation
+        if judgement.ending is Ending.FAILED:
+            self._refuse(judgement.message)
+            return
+        self.progress.rest(judgement.message)
+        if evaluation is None:
+            return
+        self.scores.show_rows(score_rows(evaluation))
+        self.notes.setText("<br>".join(evaluation.notes))
+        self.notes.setVisible(bool(evaluation.notes))
+        self.scores.setVisible(True)
+        self._renumbered = evaluation.components
+        if evaluation.objects is not None:
+            self.objects.show_objects(evaluation.objects.table)
+            self.objects.setVisible(True)
+
+    def _on_chosen(self, row: pd.Series) -> None:
+        """Go to an object, and select it in its layer, unless its number is not the layer's own."""
+        truth, layer = self._compared["truth"], self._compared[row["image"]]
+        if truth not in self._viewer.layers:
+            return
+        show_voxel(self._viewer, truth, [row[f"centroid_{axis}"] for axis in "zyx"])
+        if layer in self._viewer.layers and row["image"] not in self._renumbered:
+            self._viewer.layers.selection.active = layer
+            layer.selected_label = int(row["id"])

@@ -1,0 +1,84 @@
+"""What a prediction knows before its first tile: statistics, grids, and how the output is cut."""
+
+from __future__ import annotations
+
+import contextlib
+
+from napari_nnunet_em.engine.layout import Layout, choose_layout
+from napari_nnunet_em.engine.moments import VolumeStatistics
+from napari_nnunet_em.engine.planes import prepare_orientations
+from napari_nnunet_em.engine.preprocess import Preprocessor
+from napari_nnunet_em.engine.statistics import collect_statistics
+from napari_nnunet_em.geometry import as_shape
+from napari_nnunet_em.pipeline.journal import JobFolder
+from napari_nnunet_em.pipeline.opening import OpenJob
+from napari_nnunet_em.progress import CancelToken, Events, ProgressEvent, Stage, Steps, T
+
+_AXES = "zyx"
+# While orientations are averaged a block is there as float32, as it was kept, and as their sum: this weighs
+# as much as three more outputs of the network for each class.
+_HEADS_PER_AVERAGED_CLASS = 3
+
+
+def prepare_sources(
+    opened: OpenJob, folder: JobFolder, cancel: CancelToken
+) -> Events[tuple[Preprocessor, ...]]:
+    """Prepare the input of every orientation; statistics are gathered once and kept with the job."""
+
+    def statistics_of(axis: int | None) -> Steps[VolumeStatistics]:
+        name = "statistics"
+        if axis is not None and len(opened.orientations) > 1:  # then several axes may be asked for
+            name = f"statistics-{_AXES[axis]}"
+        stored = folder.load(name)
+        if stored is not None:
+            return VolumeStatistics.from_document(stored)
+        statistics = yield from collect_statistics(opened.volume, profile_axis=axis)
+        folder.save(name, statistics.document())
+        return statistics
+
+    steps = prepare_orientations(opened.volume, opened.orientations, statistics_of, opened.job.prediction)
+    return (yield from _progress(steps, Stage.STATISTICS, cancel))
+
+
+def _progress(steps: Steps[T], stage: Stage, cancel: CancelToken) -> Events[T]:
+    with contextlib.closing(steps):
+        while True:
+            try:
+                done, total = next(steps)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            yield ProgressEvent(stage, done, total)
+            cancel.raise_if_cancelled()
+
+
+def job_layout(opened: OpenJob, source: Preprocessor, folder: JobFolder, part: str = "") -> Layout:
+    """Blocks as this job first cut them, so that its journal stays true under another memory budget.
+
+    Parameters
+    ----------
+    opened : OpenJob
+        The job.
+    source : Preprocessor
+        Of the orientation.
+    folder : JobFolder
+        Remembers the layout.
+    part : str
+        Which intermediate part it is of; empty for the output.
+    """
+    name = f"layout-{part}" if part else "layout"
+    stored = folder.load(name)
+    if stored is not None:
+        return Layout(as_shape(stored["chunk_shape"]), as_shape(stored["block_shape"]))
+    heads = opened.bundle.num_outputs
+    if len(opened.orientations) > 1:
+        heads += _HEADS_PER_AVERAGED_CLASS * len(opened.bundle.classes)
+    layout = choose_layout(
+        opened.region.shape,
+        source.space,
+        channels=opened.volume.channels,
+        heads=heads,
+        chunk_rows=opened.volume.chunks[source.space.forward[0]],
+        max_ram_gb=opened.job.execution.max_ram_gb,
+    )
+    folder.save(name, {"chunk_shape": layout.chunk_shape, "block_shape": layout.block_shape})
+    return layout

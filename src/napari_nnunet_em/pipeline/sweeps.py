@@ -1,0 +1,122 @@
+"""The sweeps of a job: what each still has to do, how far all of them are, and how one is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_nnunet_em.engine.layout import Layout
+from napari_nnunet_em.engine.preprocess import Preprocessor
+from napari_nnunet_em.engine.sweep import BlockResult, Sweep, TilesRun, column_boxes, tiles_run
+from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.pipeline.clock import Clock
+from napari_nnunet_em.pipeline.journal import JobFolder
+from napari_nnunet_em.progress import Events, ProgressEvent, Stage
+
+_REPORT_SECONDS = 0.2
+
+WriteBlock = Callable[[Box, BlockResult], None]
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """The blocks of one sweep over the region.
+
+    Attributes
+    ----------
+    part : str
+        Name of the intermediate part that it makes; empty for the output.
+    source : Preprocessor
+        Its input.
+    region : Box
+        Voxels of the volume that are segmented.
+    columns, pending : list of list of Box
+        All blocks in voxels of the volume, column by column, and those that are not durable yet.
+    """
+
+    part: str
+    source: Preprocessor
+    region: Box
+    columns: list[list[Box]]
+    pending: list[list[Box]]
+
+    @classmethod
+    def of(cls, folder: JobFolder, source: Preprocessor, layout: Layout, region: Box, part: str) -> SweepPlan:
+        """Plan a sweep: all its blocks but those in its journal."""
+        columns = column_boxes(region.shape, layout.block_shape, source.space, region.start)
+        finished = folder.finished_blocks(part)
+        pending = [[box for box in boxes if box not in finished] for boxes in columns]
+        return cls(part, source, region, columns, pending)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return not any(self.pending)
+
+
+class Work:
+    """What there is to do in all sweeps of a job, and how far it is; progress counts tiles.
+
+    Parameters
+    ----------
+    plans : sequence of SweepPlan
+        Those of this run.
+    """
+
+    def __init__(self, plans: Sequence[SweepPlan]) -> None:
+        left = sum(tiles_run(plan.source.space, plan.pending) for plan in plans)
+        # Blocks outside the non-zero box take no tile, but are written all the same.
+        left = max(left, 0 if all(plan.complete for plan in plans) else 1)
+        self.total = max(sum(tiles_run(plan.source.space, plan.columns) for plan in plans), left)
+        pending = sum(box.size for plan in plans for boxes in plan.pending for box in boxes)
+        # A voxel is segmented once all sweeps have seen it.
+        self.clock = Clock(pending // len(plans), left)
+
+    def event(self, store: Path, *, message: str = "", box: Box | None = None) -> ProgressEvent:
+        """How far the prediction is; `box`, in voxels of the output, has just become durable."""
+        clock = self.clock
+        return ProgressEvent(
+            Stage.PREDICT,
+            min(self.total - clock.total + clock.done, self.total),
+            self.total,
+            message,
+            box,
+            clock.eta_seconds,
+            clock.voxels_per_second if clock.done else None,
+            store,
+        )
+
+
+def run_plan(plan: SweepPlan, sweep: Sweep, folder: JobFolder, work: Work, write: WriteBlock) -> Events[None]:
+    """Predict the pending blocks of one sweep.
+
+    Parameters
+    ----------
+    plan : SweepPlan
+        What to do.
+    sweep : Sweep
+        Does it.
+    folder : JobFolder
+        Notes each block, once it is durable.
+    work : Work
+        Counts tiles.
+    write : callable
+        Takes a box in voxels of the output, and what was predicted there.
+
+    Yields
+    ------
+    ProgressEvent
+        With a box only where the output itself was written.
+    """
+    for boxes in plan.pending:
+        for step in sweep.run(boxes):
+            if isinstance(step, TilesRun):
+                work.clock.add(step.count)
+                if work.clock.due(_REPORT_SECONDS):
+                    yield work.event(folder.store)
+            else:
+                box = step.box.relative_to(plan.region.start)
+                write(box, step)
+                folder.record(step.box, plan.part)
+                yield work.event(folder.store, box=None if plan.part else box)
