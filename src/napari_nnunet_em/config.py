@@ -372,6 +372,18 @@ class InstanceSettings(Settings):
         json_schema_extra={"unit": "GB"},
     )
 
+    @field_validator("split")
+    @classmethod
+    def _not_of_links(cls, value: SplitMethod, info: ValidationInfo) -> SplitMethod:
+        """Refuse to split in space what was linked slice by slice."""
+        if value is not SplitMethod.NONE and info.data.get("linking") is Linking.OVERLAP:
+            raise SettingsError(
+                f"The setting split is {value.value} and linking is overlap, but objects that are linked "
+                "slice by slice need not be connected in space, so that they cannot be split there: set one "
+                "of both back (split none, or linking contact)."
+            )
+        return value
+
     @field_validator("threshold_high", "max_voxels", "max_volume_um3")
     @classmethod
     def _not_below_its_partner(cls, value: float, info: ValidationInfo) -> float:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from scipy import ndimage
 
-from napari_nnunet_em.config import Connectivity, FillHoles
+from napari_nnunet_em.config import Connectivity, FillHoles, InstanceSettings
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.instances import ClassProbability
 from napari_nnunet_em.instances.holes import filled
@@ -145,3 +146,49 @@ def test_a_hole_that_holds_another_class_stays(segmented):
     classes[2, 5, 5] = 2
     source = ClassProbability(probability, classes=classes, class_value=1)
     assert (segmented(source, (6, 8, 8), fill_holes="3d")[0] == ring).all()
+
+
+def rings(seed=0):
+    """Tilted tubes with holes, and things inside the holes that other tubes run through."""
+    z, y, x = np.ogrid[:10, :40, :70]
+    out = np.zeros((10, 40, 70), dtype=bool)
+    for column in (14, 50):
+        square = (y - 20) ** 2 + (x - column - z) ** 2
+        out |= (square <= 144) & (square > 36)
+    out[3:9, 18:22, 16:20] = True  # six slices of something in the hole of the first
+    out[5, 20, 55] = True  # a speck in the hole of the second
+    return (out * 200).astype(np.uint8)
+
+
+@pytest.mark.parametrize("how", ["3d", "slices"])
+def test_linked_objects_are_filled_slice_by_slice_whatever_the_blocks(segmented, how):
+    probability = rings()
+    settings = {"linking": "overlap", "min_voxels": 8, "fill_holes": how}
+    before, _ = segmented(probability, probability.shape, linking="overlap", min_voxels=8)
+    results = [
+        segmented(probability, b, **settings) for b in [(10, 40, 70), (3, 40, 33), (1, 9, 70), (4, 11, 13)]
+    ]
+    first, found = results[0]
+    for labels, other in results[1:]:
+        np.testing.assert_array_equal(labels, first)
+        assert other.table.frame.equals(found.table.frame)
+    assert before.max() == first.max() == 3
+    np.testing.assert_array_equal(first[before > 0], before[before > 0])
+    if how == "slices":
+        expected = before.copy()
+        for plane, source in zip(expected, before, strict=True):
+            for number in (1, 2):
+                hole = ndimage.binary_fill_holes(source == number) & (source != number)
+                if not source[hole].any():
+                    plane[hole] = number
+        np.testing.assert_array_equal(first, expected)
+        assert (first > 0).sum() > (before > 0).sum() + 1000
+    large, counted = segmented(probability, (4, 11, 13), **settings, split_memory_gb=0.0002)
+    np.testing.assert_array_equal(large[before > 0], before[before > 0])
+    assert counted.in_blocks == 2
+    assert large.max() == 3
+
+
+def test_linked_objects_are_not_split():
+    with pytest.raises(ValidationError, match="linked slice by slice"):
+        InstanceSettings(linking="overlap", split="distance")

@@ -29,6 +29,18 @@ MOMENTS = (
     ("os:replace", 2),
 )
 
+SPLIT = {"split": "distance", "split_strength": 0.9, "fill_holes": "3d", "split_memory_gb": 0.00005}
+SPLIT_MOMENTS = (
+    ("napari_nnunet_em.instances.splitting.run:split_piece", 3),
+    ("napari_nnunet_em.instances.splitting.large:cut_at_necks", 2),
+    ("napari_nnunet_em.instances.splitting.store:PartStore.save", 2),
+    ("numpy:savez", 2),
+    ("napari_nnunet_em.instances.splitting.store:PartStore.load", 1),
+    ("napari_nnunet_em.instances.splitting.store:SplitParts.read", 2),
+    ("zarr:Array.__setitem__", 2),
+    ("os:replace", 3),
+)
+
 # One interpreter loads everything and forks for each death, because loading takes longer than the jobs.
 SCRIPT = """
 import functools, importlib, json, os, signal, sys
@@ -72,14 +84,19 @@ def predicted(make_job):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither SIGKILL nor fork")
-def test_killed_inside_the_passes(make_job, predicted):
-    whole = make_job("whole.zarr")
+@pytest.mark.parametrize(
+    ("settings", "moments"), [({}, MOMENTS), (SPLIT, SPLIT_MOMENTS)], ids=["plain", "split"]
+)
+def test_killed_inside_the_passes(make_job, predicted, settings, moments):
+    whole = make_job("whole.zarr", instances=settings)
     shutil.copytree(predicted, whole.store)
-    assert run(whole).objects[0].count > 20
-    jobs = [make_job(f"{number}.zarr") for number in range(len(MOMENTS))]
+    found = run(whole).objects[0]
+    assert found.count > 20
+    assert (found.in_blocks > 0) is bool(settings)
+    jobs = [make_job(f"{number}.zarr", instances=settings) for number in range(len(moments))]
     for job in jobs:
         shutil.copytree(predicted, job.store)
-    deaths = [(job.model_dump(mode="json"), *moment) for job, moment in zip(jobs, MOMENTS, strict=True)]
+    deaths = [(job.model_dump(mode="json"), *moment) for job, moment in zip(jobs, moments, strict=True)]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SCRIPT],
         input=json.dumps(deaths),
@@ -88,8 +105,8 @@ def test_killed_inside_the_passes(make_job, predicted):
         check=True,
         timeout=300,
     )
-    assert done.stdout.split() == [str(-signal.SIGKILL)] * len(MOMENTS)
-    for job, moment in zip(jobs, MOMENTS, strict=True):
+    assert done.stdout.split() == [str(-signal.SIGKILL)] * len(moments)
+    for job, moment in zip(jobs, moments, strict=True):
         assert not (job.store / ".nnunet-em/result.json").exists(), moment
         run(job)
         mine, expected = (
@@ -103,3 +120,4 @@ def test_killed_inside_the_passes(make_job, predicted):
         assert mine == expected, moment
         left = {path.name for path in job.store.rglob("*") if ".partial" in path.name or "tmp" in path.name}
         assert not left, moment
+        assert not (job.store / ".nnunet-em/scratch").exists(), moment

@@ -2,20 +2,21 @@
 
 An object lies inside its bounding box, so it is the connected component of the mask inside that box
 which holds its first voxel, whatever else is in the box. Nothing of this depends on blocks: they only decide
-which objects are read from disk together.
+which objects are read from disk together. Objects that were linked slice by slice are looked up instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_nnunet_em.components import ComponentTable
+from napari_nnunet_em.components import Components, ComponentTable
 from napari_nnunet_em.components.layout import label_block
-from napari_nnunet_em.config import FillHoles
+from napari_nnunet_em.config import FillHoles, Linking
 from napari_nnunet_em.geometry import Box, Shape, as_shape
 from napari_nnunet_em.instances.foreground import Foreground
 from napari_nnunet_em.instances.holes import filled
@@ -87,12 +88,12 @@ class ObjectReader:
         mask, probability = self.foreground.read(window)
         boundary = self.foreground.source.read_boundary(window)
         others = self._other_classes(window)
-        labels, _ = label_block(mask, self.components.layout.connectivity)
+        labels = self._labels(window, mask)
         for row, box in zip(rows.tolist(), boxes, strict=True):
             place = tuple(f - a for f, a in zip(self.first(row), window.start, strict=True))
             part = box.relative_to(window.start).slices
             piece = labels[part] == labels[place]
-            foreign = mask[part] & ~piece
+            foreign = (labels[part] > 0) & ~piece
             whole = self.filled(piece, foreign if others is None else foreign | others[part])
             edge = None if boundary is None else boundary[part]
             changed = whole is not piece and bool((whole != piece).any())
@@ -101,7 +102,20 @@ class ObjectReader:
     def filled(self, piece: Mask, others: Mask) -> Mask:
         """A piece with its holes filled as the settings say."""
         settings = self.foreground.settings
-        return filled(piece, others, settings.fill_holes, settings.connectivity, self.smallest)
+        # Of linked cross-sections any may belong to an object that goes on outside of the piece.
+        smallest = 1 if self.linked else self.smallest
+        return filled(piece, others, settings.fill_holes, settings.connectivity, smallest)
+
+    @property
+    def linked(self) -> bool:
+        """Whether objects are cross-sections linked by overlap, which need not be connected."""
+        return self.foreground.settings.linking is Linking.OVERLAP
+
+    def _labels(self, window: Box, mask: Mask) -> NDArray[np.unsignedinteger[Any]]:
+        """What tells apart the objects that lie inside a window, from 1; 0 outside of objects."""
+        if self.linked:
+            return Components(self.foreground.mask, self.components).labels(window)
+        return label_block(mask, self.foreground.settings.connectivity)[0]
 
     def _other_classes(self, window: Box) -> Mask | None:
         if self.foreground.settings.fill_holes is FillHoles.NONE:
