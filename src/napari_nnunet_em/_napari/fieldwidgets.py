@@ -103,8 +103,9 @@ def _make_number(info: FieldInfo, kind: type, default: Any) -> ValueWidget[Any]:
     if kind is int:
         return SpinBox(value=default, step=1, **_bounds(info, 1))
     bounds = _bounds(info, 0.01)
-    # A share between 0 and 1 moves by 0.05; an open-ended amount, such as a volume in µm³, may be tiny.
-    share = bounds["max"] <= 1
-    widget = FloatSpinBox(value=default, step=0.05 if share else 0.01, **bounds)
-    widget.native.setDecimals(2 if share else 4)
+    # A share between 0 and 1 moves by 0.05; an open-ended amount, such as a volume in µm³, may be tiny, which
+    # lengths in nm and memory in GB never are.
+    share, coarse = bounds["max"] <= 1, declared_unit(info) in ("nm", "GB")
+    widget = FloatSpinBox(value=default, step=0.05 if share else 1.0 if coarse else 0.01, **bounds)
+    widget.native.setDecimals(2 if share or coarse else 4)
     return widget

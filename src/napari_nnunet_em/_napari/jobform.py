@@ -49,15 +49,8 @@ class JobForm:
             InstanceSettings,
             [
                 Field(InstanceSettings, name)
-                for name in (
-                    "threshold",
-                    "min_voxels",
-                    "min_volume_um3",
-                    "connectivity",
-                    "linking",
-                    "link_iou",
-                    "link_gap",
-                )
+                for name in InstanceSettings.model_fields
+                if name != "enabled"  # the widget is there for the objects
             ],
         )
         self.output = SettingsForm(

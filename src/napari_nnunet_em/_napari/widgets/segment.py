@@ -42,6 +42,17 @@ if TYPE_CHECKING:
     from napari_nnunet_em.geometry import Box
 
 _WHOLE, _VIEW = "Whole volume", "Current view"
+_OBJECTS = ("threshold", "min_voxels", "min_volume_um3", "split", "split_strength")
+_CLEANING = (
+    "threshold_high",
+    "smooth_nm",
+    "open_nm",
+    "fill_holes",
+    "max_voxels",
+    "max_volume_um3",
+    "drop_border",
+)
+_SELDOM = ("connectivity", "linking", "link_iou", "link_gap", "split_memory_gb")
 
 
 class SegmentWidget(QWidget):  # type: ignore[misc]
@@ -96,13 +107,15 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         add_field(top, self.form.output["path"])
         rows.addLayout(top)
         form = self.form
-        objects = [form.instances[name] for name in ("threshold", "min_voxels", "min_volume_um3")]
+        objects = [form.instances[name] for name in _OBJECTS]
         prediction = [form.prediction["tta"], form.model["folds"], form.prediction["overlap"]]
-        seldom = [form.instances[name] for name in ("connectivity", "linking", "link_iou", "link_gap")]
+        cleaning = [form.instances[name] for name in _CLEANING]
+        seldom = [form.instances[name] for name in _SELDOM]
         seldom += [form.prediction["planes"], *form.execution]
         seldom += [form.output["overwrite"], form.model["trust"]]
         rows.addWidget(section("Prediction", prediction, open_now=True))
         rows.addWidget(section("Objects", objects, open_now=True))
+        rows.addWidget(section("Clean objects", cleaning, open_now=False))
         rows.addWidget(section("More", seldom, open_now=False))
         rows.addStretch(1)
         layout = column(self)
