@@ -19,7 +19,7 @@ from napari_nnunet_em.config import OmeZarrVersion
 from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import JOB_FOLDER, Kind, MultiscaleSink, SinkSpec, sweep_partial
-from napari_nnunet_em.io.staging import explained, undone_on_failure
+from napari_nnunet_em.io.staging import explained, let_zarr_finish, undone_on_failure
 
 VERSIONS = list(OmeZarrVersion)
 
@@ -261,6 +261,7 @@ def test_zarr_still_names_its_partial_files_as_we_sweep_them(
         patch.setattr(Path, "unlink", lambda *_args, **_kwargs: None)
         with pytest.raises(OutputError):
             sink.write(box, np.ones(box.shape, np.uint8))
+        let_zarr_finish()
     left = len(list(tmp_path.rglob("*.partial")))
     assert left > 0
     assert sweep_partial(tmp_path) == left

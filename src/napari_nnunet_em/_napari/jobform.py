@@ -71,6 +71,8 @@ class JobForm:
     def check_voxel_size(self, shape: Shape) -> None:
         """Refuse a voxel size that is missing, or that has two entries for more than one slice.
 
+        A single slice may have two entries; it is then as thick as a pixel is high, and the field says so.
+
         Parameters
         ----------
         shape : tuple of int, (z, y, x)
@@ -91,6 +93,8 @@ class JobForm:
                 f"The voxel size {typed!r} has too few entries for a volume of {shape[0]} slices: "
                 "enter it as z, y, x in nm, such as 40, 8, 8."
             )
+        if typed.count(",") == 1:
+            self.input["voxel_size_nm"].value = f"{typed.partition(',')[0].strip()}, {typed}"
 
     def job(self, input_path: str, model: dict[str, Any], region: Box | None) -> Job:
         """The job on screen.

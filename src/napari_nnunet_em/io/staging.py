@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
@@ -12,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from zarr.core.sync import sync
 
 from napari_nnunet_em.errors import OutputError
 
@@ -71,12 +74,28 @@ def undone_on_failure(folders: Sequence[Path]) -> Iterator[None]:
     try:
         yield
     except BaseException:
+        let_zarr_finish()
         for folder, entries in before.items():
             for path in set(folder.iterdir()) - entries:
                 _delete(path)
         for path in missing:
             _delete(path)
         raise
+
+
+def let_zarr_finish(timeout_seconds: float = 5.0) -> None:
+    """Wait for what zarr still writes beside a write that failed.
+
+    zarr writes several files at once, and leaves the others to themselves when one of them fails; they
+    would appear after the undoing.
+    """
+
+    async def others() -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_seconds)
+
+    sync(others())
 
 
 def _topmost_missing(path: Path) -> Path:
