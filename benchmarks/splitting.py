@@ -45,7 +45,7 @@ GRIDS: dict[str, tuple[tuple[float, float, float], Shape]] = {
 }
 STRENGTHS = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 METHODS = ("distance", "probability")
-HARD = TouchingStyle(neck=(0.4, 0.8), waist=(0.65, 1.0))
+WIDE = TouchingStyle(neck=(0.4, 0.8), waist=(0.65, 1.0))
 FIRST_SEED = 100
 
 
@@ -55,7 +55,7 @@ def quality(seeds: int) -> Table:
     for name in ("voxels of", "mitochondria", "not split", *(str(s) for s in STRENGTHS)):
         table.add_column(name, justify="right")
     rows = [(name, grid, TouchingStyle()) for name, grid in GRIDS.items()]
-    rows.append(("16 x 16 x 16 nm, hard", GRIDS["16 x 16 x 16 nm"], HARD))
+    rows.append(("16 x 16 x 16 nm, wide necks", GRIDS["16 x 16 x 16 nm"], WIDE))
     for name, (size, shape), style in rows:
         every = range(FIRST_SEED, FIRST_SEED + seeds)
         truths = [touching_mitochondria(seed, shape, size, style) for seed in every]

@@ -115,6 +115,17 @@ def test_a_hollow_that_the_border_of_the_volume_opens_is_no_hole(segmented):
     assert labels[:5, 5:11, 5:11].all()
 
 
+@pytest.mark.parametrize("how", ["3d", "slices"])
+def test_the_smallest_hole_is_found(segmented, how):
+    cross = np.zeros((5, 5, 5), dtype=bool)
+    near = [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    for step in [*near, *(tuple(-s for s in n) for n in near)]:
+        cross[tuple(2 + s for s in step)] = True
+    labels, _ = segmented((cross * 200).astype(np.uint8), (2, 3, 5), fill_holes=how, connectivity=26)
+    cross[2, 2, 2] = True
+    np.testing.assert_array_equal(labels, cross)
+
+
 def test_an_image_has_no_outside_above_and_below(segmented):
     ring = shell((1, 16, 16), (0, 2, 2), (1, 14, 14), [(0, 1), (5, 11), (5, 11)])
     labels, _ = segmented((ring * 200).astype(np.uint8), (1, 8, 8), fill_holes="3d")

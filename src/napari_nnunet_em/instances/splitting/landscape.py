@@ -43,6 +43,7 @@ def heights(
         At least 0 inside, and -1 outside the mask.
     """
     if method is SplitMethod.DISTANCE:
+        # This holds Python's global lock, for milliseconds as a rule: most objects are small.
         inside = edt.edt(np.ascontiguousarray(mask), anisotropy=tuple(voxel_size_nm), black_border=False)
         # Without any outside in the array every distance is infinite, and there is no neck.
         inside = np.where(np.isfinite(inside), inside, np.float32(1.0))

@@ -49,13 +49,23 @@ class SplitTask:
         return ObjectReader(self.foreground, self.components, self.smallest)
 
     def rows(self) -> Rows:
-        """Components that may change: all where holes are filled, else those that make two parts."""
+        """Components that may change: those with room for a hole, and those that make two parts."""
         settings = self.foreground.settings
+        change = np.zeros(self.components.count, dtype=np.bool_)
+        if settings.split is not SplitMethod.NONE:
+            change |= self.components.voxels >= 2 * max(self.smallest, 1)
         if settings.fill_holes is not FillHoles.NONE:
-            return np.arange(self.components.count)
-        if settings.split is SplitMethod.NONE:
-            return np.empty(0, dtype=np.int64)
-        return np.flatnonzero(self.components.voxels >= 2 * max(self.smallest, 1))
+            change |= self._has_room(settings.fill_holes)
+        return np.flatnonzero(change)
+
+    def _has_room(self, how: FillHoles) -> NDArray[np.bool_]:
+        """Which components are at least three voxels long along each axis in which a hole is closed, (n,)."""
+        columns, shape = self.components.statistics, self.components.layout.shape
+        deep = how is FillHoles.VOLUME and shape[0] > 1
+        out = np.ones(self.components.count, dtype=np.bool_)
+        for axis in "zyx" if deep else "yx":
+            out &= columns[f"max_{axis}"] - columns[f"min_{axis}"] >= 3
+        return out
 
     def large(self, rows: Rows) -> NDArray[np.bool_]:
         """Which of these components exceed the memory budget, (rows,)."""
