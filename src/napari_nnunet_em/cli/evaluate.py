@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from napari_nnunet_em.cli.display import open_display, write_json
+from napari_nnunet_em.cli.grouped import build_settings
 from napari_nnunet_em.cli.interrupts import stop_on_signals
-from napari_nnunet_em.cli.options import add_options, given_options, iter_options
-from napari_nnunet_em.cli.problems import explain
+from napari_nnunet_em.cli.options import add_options
 from napari_nnunet_em.progress import CancelToken
 
 if TYPE_CHECKING:
@@ -57,16 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _build(arguments: argparse.Namespace) -> Comparison:
     from napari_nnunet_em.evaluation.settings import Comparison, Meaning  # noqa: PLC0415
 
-    given = given_options(arguments, Comparison)
-    document: dict[str, dict[str, Any]] = {group: {} for group in Comparison.model_fields}
-    for key, value in given.items():
-        group, _, field = key.partition(".")
-        document[group][field] = value
-    written = {option.key: option.name for option in iter_options(Comparison) if option.key in given}
-    try:
-        comparison = Comparison.model_validate(document)
-    except ValidationError as error:
-        raise explain(error, document, written, Comparison) from error
+    comparison = build_settings(arguments, Comparison)
     if arguments.csv is not None and comparison.comparison.meaning is Meaning.CLASSES:
         from napari_nnunet_em.errors import SettingsError  # noqa: PLC0415
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from napari_nnunet_em.cli.display import open_display, write_json
 from napari_nnunet_em.cli.facts import write_facts
+from napari_nnunet_em.cli.grouped import build_settings
 from napari_nnunet_em.cli.interrupts import stop_on_signals
-from napari_nnunet_em.cli.options import add_options, given_options, iter_options
-from napari_nnunet_em.cli.problems import explain
+from napari_nnunet_em.cli.options import add_options
 from napari_nnunet_em.cli.quantities import count, extent
 from napari_nnunet_em.progress import CancelToken
 
@@ -66,16 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _build(arguments: argparse.Namespace) -> Measurement:
     from napari_nnunet_em.measurement.settings import Measurement  # noqa: PLC0415
 
-    given = given_options(arguments, Measurement)
-    document: dict[str, dict[str, Any]] = {group: {} for group in Measurement.model_fields}
-    for key, value in given.items():
-        group, _, field = key.partition(".")
-        document[group][field] = value
-    written = {option.key: option.name for option in iter_options(Measurement) if option.key in given}
-    try:
-        return Measurement.model_validate(document)
-    except ValidationError as error:
-        raise explain(error, document, written, Measurement) from error
+    return build_settings(arguments, Measurement)
 
 
 def _run(measurement: Measurement, machine: bool) -> tuple[Volume, ObjectTable]:
