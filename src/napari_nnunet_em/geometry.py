@@ -6,6 +6,7 @@ patch that is one slice deep.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -198,5 +199,5 @@ class TileGrid:
 
     def overlapping(self, axis: int, start: int, stop: int) -> tuple[int, ...]:
         """Starts along `axis` of the tiles that touch voxels ``start`` to ``stop``."""
-        patch = self.patch[axis]
-        return tuple(s for s in self.starts[axis] if s < stop and s + patch > start)
+        starts = self.starts[axis]
+        return starts[bisect.bisect_right(starts, start - self.patch[axis]) : bisect.bisect_left(starts, stop)]

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _LAZY = {
+    "ChunkCache": "napari_nnunet_em.io.chunk_cache",
     "JOB_FOLDER": "napari_nnunet_em.io.output",
     "Kind": "napari_nnunet_em.io.spec",
     "MultiscaleSink": "napari_nnunet_em.io.sink",
@@ -18,12 +19,14 @@ _LAZY = {
     "create_table_group": "napari_nnunet_em.io.tables",
     "describe": "napari_nnunet_em.io.description",
     "open_volume": "napari_nnunet_em.io.open",
+    "regular_chunks": "napari_nnunet_em.io.chunk_cache",
     "remove_store": "napari_nnunet_em.io.output",
     "sweep_partial": "napari_nnunet_em.io.staging",
 }
 
 __all__ = [
     "JOB_FOLDER",
+    "ChunkCache",
     "Kind",
     "MultiscaleSink",
     "SinkSpec",
@@ -32,11 +35,13 @@ __all__ = [
     "create_table_group",
     "describe",
     "open_volume",
+    "regular_chunks",
     "remove_store",
     "sweep_partial",
 ]
 
 if TYPE_CHECKING:
+    from napari_nnunet_em.io.chunk_cache import ChunkCache, regular_chunks
     from napari_nnunet_em.io.description import describe
     from napari_nnunet_em.io.open import open_volume
     from napari_nnunet_em.io.output import JOB_FOLDER, check_output, remove_store
