@@ -17,7 +17,8 @@ from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.prepare import mirror_axes, model_spacings, prepare, profile_axis
 from napari_nnunet_em.engine.space import patch_shape
 from napari_nnunet_em.engine.statistics import collect_statistics
-from napari_nnunet_em.engine.sweep import Sweep, column_boxes
+from napari_nnunet_em.engine.column import column_boxes
+from napari_nnunet_em.engine.sweep import Sweep
 from napari_nnunet_em.engine.torch_runner import TorchRunner
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Volume
@@ -96,13 +97,14 @@ def ask_engine(
         patch_shape(bundle),
         bundle.num_outputs,
         mirror_axes=axes,
+        relative=not bundle.has_regions,
         batch_size=batch_size,
     )
     encoder = Encoder.of(bundle, ProbabilityType.FLOAT32)
     sweep = Sweep(source, runner, encoder, CancelToken())
     region = region or Box.whole(volume.shape)
     probabilities, classes = encoder.empty(region.shape)
-    for boxes in column_boxes(region.shape, block, source.space, region.start):
+    for boxes in column_boxes(region, block, source.space):
         for result in sweep.results(boxes):
             where = result.box.relative_to(region.start).slices
             probabilities[(slice(None), *where)] = result.probabilities

@@ -111,9 +111,12 @@ class Column:
     def wanted_window(self) -> tuple[slice, slice]:
         """Where the voxels that any block wants lie in the plane."""
         starts, stops = zip(*((b.wanted.start[1:], b.wanted.stop[1:]) for b in self.blocks), strict=True)
-        low, high = (min(s[0] for s in starts), min(s[1] for s in starts)), (
-            max(s[0] for s in stops),
-            max(s[1] for s in stops),
+        low, high = (
+            (min(s[0] for s in starts), min(s[1] for s in starts)),
+            (
+                max(s[0] for s in stops),
+                max(s[1] for s in stops),
+            ),
         )
         (y0, _), (x0, _) = self.plane
         return slice(low[0] - y0, high[0] - y0), slice(low[1] - x0, high[1] - x0)

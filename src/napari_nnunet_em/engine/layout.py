@@ -117,7 +117,10 @@ def _choose(
     for block in _block_sides(chunk[1:], extent):
         ranks = []
         tiles_y, tiles_x = (
-            {width: tile_rows(space, axis, region, width) for width in _widths(block[axis - 1], extent[axis - 1])}
+            {
+                width: tile_rows(space, axis, region, width)
+                for width in _widths(block[axis - 1], extent[axis - 1])
+            }
             for axis in (1, 2)
         )
         for column in itertools.product(tiles_y, tiles_x):

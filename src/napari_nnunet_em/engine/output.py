@@ -99,7 +99,9 @@ class Encoder:
         if self.regions is not None:
             probabilities = expit(logits)
             return self._store(probabilities), self._painted(probabilities, self.regions)
-        return self._store(_relative_softmax(logits)), self._highest(logits, np.zeros(logits.shape[1:], np.float32))
+        return self._store(_relative_softmax(logits)), self._highest(
+            logits, np.zeros(logits.shape[1:], np.float32)
+        )
 
     def encode_probabilities(
         self, probabilities: NDArray[np.float32]

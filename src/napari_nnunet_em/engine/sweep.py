@@ -157,9 +157,7 @@ class Sweep:
             sums.advance(following - start)
             yield RowsDone(lambda start=start, rows=rows: encoder.add(start, rows))  # type: ignore[misc]
 
-    def _predict(
-        self, window: NDArray[np.float32], column: Column, sums: Accumulator
-    ) -> Iterator[TilesRun]:
+    def _predict(self, window: NDArray[np.float32], column: Column, sums: Accumulator) -> Iterator[TilesRun]:
         corners, constant = list(column.corners), {}
         if self.reuse_constant:
             corners, constant = self._sorted(window, column)

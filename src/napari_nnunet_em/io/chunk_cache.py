@@ -120,11 +120,15 @@ class ChunkCache:
             yield from ((index, self._kept[index]) for index in group)
             return
         first, last = self._slices(group[0]), self._slices(group[-1])
-        whole = np.asarray(self._array[tuple(slice(a.start, b.stop) for a, b in zip(first, last, strict=True))])
+        whole = np.asarray(
+            self._array[tuple(slice(a.start, b.stop) for a, b in zip(first, last, strict=True))]
+        )
         self.decoded += len(group)
         for index in group:
             places = self._slices(index)
-            chunk = whole[tuple(slice(s.start - f.start, s.stop - f.start) for s, f in zip(places, first, strict=True))]
+            chunk = whole[
+                tuple(slice(s.start - f.start, s.stop - f.start) for s, f in zip(places, first, strict=True))
+            ]
             if self.kept_bytes + math.prod(chunk.shape) * self.dtype.itemsize <= self._budget:
                 self._kept[index] = chunk if len(group) == 1 else chunk.copy()
                 self.kept_bytes += chunk.nbytes
@@ -132,7 +136,10 @@ class ChunkCache:
 
 
 def _copy_common(
-    target: npt.NDArray[Any], ranges: Sequence[tuple[int, int]], chunk: npt.NDArray[Any], where: Sequence[slice]
+    target: npt.NDArray[Any],
+    ranges: Sequence[tuple[int, int]],
+    chunk: npt.NDArray[Any],
+    where: Sequence[slice],
 ) -> None:
     """Copy the elements of a chunk that lie in the ranges."""
     both = [(max(a, s.start), min(b, s.stop)) for (a, b), s in zip(ranges, where, strict=True)]

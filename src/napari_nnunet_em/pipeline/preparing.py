@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-from napari_nnunet_em.engine.devices import device_memory_bytes
 from napari_nnunet_em.engine.layout import Budget, Layout, block_rows, choose_layout, column_plane
 from napari_nnunet_em.engine.memory import SweepMemory
 from napari_nnunet_em.engine.moments import VolumeStatistics
@@ -68,14 +67,19 @@ def job_memory(opened: OpenJob, source: Preprocessor) -> SweepMemory:
         block_rows=block_rows(opened.region, source.space),
         chunk_rows=opened.volume.chunks[source.space.forward[0]],
         item_bytes=opened.volume.dtype.itemsize,
-        sums_on_device=device_memory_bytes(opened.job.execution) is not None,
+        sums_on_device=_device_bytes(opened) is not None,
     )
 
 
 def job_budget(opened: OpenJob) -> Budget:
     """Memory that the job may take."""
-    execution = opened.job.execution
-    return Budget(execution.max_ram_gb * 1e9, device_memory_bytes(execution))
+    return Budget(opened.job.execution.max_ram_gb * 1e9, _device_bytes(opened))
+
+
+def _device_bytes(opened: OpenJob) -> int | None:
+    from napari_nnunet_em.engine.devices import device_memory_bytes  # noqa: PLC0415 - torch is slow to load
+
+    return device_memory_bytes(opened.job.execution)
 
 
 def job_layout(opened: OpenJob, source: Preprocessor, folder: JobFolder, part: str = "") -> Layout:
