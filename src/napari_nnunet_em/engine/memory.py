@@ -72,7 +72,7 @@ class SweepMemory:
         return math.prod(plane) * depth * _FLOAT * (self.heads + 1 + self.channels)
 
     def cache_bytes(self, plane: tuple[int, int]) -> int:
-        """Decoded chunks under one position of the sweep: less, and chunks are decoded again for every step."""
+        """Decoded chunks under one position of the sweep; with less, chunks are decoded for every step."""
         ratio = self.space.forth.axes[0].source / self.space.forth.axes[0].target
         rows = (math.ceil(self.step * ratio / self.chunk_rows) + 1) * self.chunk_rows
         voxels = math.prod(plane) * self._stored_per_padded() * min(rows, self.space.shape[0])

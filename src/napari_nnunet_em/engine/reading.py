@@ -70,7 +70,7 @@ class CachedSource:
         self._source = source
 
     def at(self, column: int, box: Box) -> Preprocessor:
-        """The input, about to be read at a box of the padded grid for one of the columns, in ascending order."""
+        """The input, about to be read at a box of the padded grid: one of the column's reads, in order."""
         if self.cache is not None:
             stored = stored_box(self._space, box)
             row = stored.start[self._axis] if stored.size else 0

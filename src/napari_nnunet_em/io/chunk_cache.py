@@ -17,7 +17,7 @@ Index = tuple[int, ...]
 
 
 def regular_chunks(array: ArrayLike) -> tuple[int, ...] | None:
-    """Chunk of an array that is stored in equal chunks; None where it is not stored in chunks, or not in equal ones."""
+    """Chunk of an array that is stored in equal chunks; None where it is stored otherwise."""
     stored = getattr(array, "chunks", None)
     if stored is None:
         return None
@@ -107,7 +107,7 @@ class ChunkCache:
         return result
 
     def _groups(self, spans: Sequence[range]) -> Iterator[list[Index]]:
-        """Chunks side by side along the last axes that are all kept, or all not, so that they are read at once."""
+        """Chunks side by side that are all kept, or all not, so that they are read at once."""
         indices = list(itertools.product(*spans))
         if not any(index in self._kept for index in indices):
             yield indices
