@@ -44,7 +44,7 @@ def segment(
     cancel : CancelToken, optional
         Lets another thread stop the job.
     make_runner : callable, optional
-        Makes what runs the network, from the `OpenJob`; PyTorch without it.
+        Makes what runs the network, from the `OpenJob`; `job_runner` without it.
 
     Yields
     ------
@@ -69,7 +69,7 @@ def segment(
     cancel.raise_if_cancelled()
     folder = _begin(opened)
     try:
-        predicted = yield from predict_blocks(opened, folder, make_runner or torch_runner, cancel)
+        predicted = yield from predict_blocks(opened, folder, make_runner or job_runner, cancel)
     except (InputError, ModelError):
         # What the values of the voxels reveal is found after the folder was made; leave nothing behind.
         if not folder.has_finished_blocks():
@@ -98,11 +98,11 @@ def run(
     return load_result(job.store)
 
 
-def torch_runner(opened: OpenJob) -> TileRunner:
-    """Make the PyTorch runner of a job."""
-    from napari_nnunet_em.engine.torch_runner import open_torch_runner  # noqa: PLC0415 - torch is slow to load
+def job_runner(opened: OpenJob, tiles: int = 0) -> TileRunner:
+    """Make what runs the network of a job; `tiles` is how many are expected, 0 if that is not known."""
+    from napari_nnunet_em.engine.open_runner import open_runner  # noqa: PLC0415 - torch is slow to load
 
-    return open_torch_runner(opened.bundle, opened.folds, opened.mirror_axes, opened.job.execution)
+    return open_runner(opened.bundle, opened.folds, opened.mirror_axes, opened.job.execution, tiles)
 
 
 def _begin(opened: OpenJob) -> JobFolder:
