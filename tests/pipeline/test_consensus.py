@@ -285,6 +285,9 @@ def test_what_is_there_is_kept_when_the_input_is_gone(job_2d, tmp_path):
         batch_size = 1
         description = "refuses"
 
+        def warm_up(self):
+            pass
+
         def accumulator(self, plane):
             raise InputError("a chunk of the input cannot be read")
 
