@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+from napari_nnunet_em.config import ExecutionSettings
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.testing.phantom import Phantom
@@ -141,9 +142,8 @@ def test_any_two_cuttings_agree(cut, tmp_path_factory, engine):
     folder = make_model_folder(tmp_path_factory.mktemp("model"), **plan)
     image = make_image(border=True)
     whole = engine(folder, image, voxel_size, overlap=overlap)
-    part = engine(
-        folder, image, voxel_size, overlap=overlap, block=block, region=region, batch_size=batch_size
-    )
+    execution = ExecutionSettings(backend="pytorch", batch_size=batch_size)
+    part = engine(folder, image, voxel_size, overlap=overlap, block=block, region=region, execution=execution)
     expected = whole.probabilities[(slice(None), *region.slices)]
     assert np.abs(part.probabilities - expected).max() <= 1e-5
     assert (part.classes == whole.classes[region.slices]).mean() > 0.999
