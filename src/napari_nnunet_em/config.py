@@ -465,8 +465,8 @@ class ExecutionSettings(Settings):
     precision: Precision = Field(
         Precision.AUTO,
         title="Precision",
-        description="Numbers of the network; auto: float16 on CUDA, else float32. bfloat16 takes half the time "
-        "on CPUs that have it; probabilities differ by up to 0.02, at one voxel in a thousand by more.",
+        description="Numbers of the network; auto: float16 on CUDA, else float32. bfloat16 takes about half "
+        "the time on CPUs that have it; probabilities differ by up to 0.02, at one voxel in 1000 by more.",
     )
     compile: Compile = Field(
         Compile.AUTO,
