@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import openvino
 import pytest
 import torch
 from torch import nn
@@ -14,6 +13,7 @@ from napari_nnunet_em.config import Backend, ExecutionSettings
 from napari_nnunet_em.engine import open_runner, openvino_library
 from napari_nnunet_em.engine.ensemble import Ensemble
 from napari_nnunet_em.engine.open_runner import choose_runner
+from napari_nnunet_em.engine.openvino_library import import_openvino
 from napari_nnunet_em.engine.openvino_runner import OpenVINORunner
 from napari_nnunet_em.engine.torch_runner import TorchRunner
 from napari_nnunet_em.errors import ModelError, SettingsError
@@ -44,7 +44,16 @@ def _no_gpu(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
 
 
-def test_auto_takes_openvino_on_a_cpu():
+@pytest.fixture
+def openvino():
+    """OpenVINO, loaded as the package loads it."""
+    import_openvino()
+    import openvino
+
+    return openvino
+
+
+def test_auto_takes_openvino_on_a_cpu(openvino):
     runner = choose_runner(ensemble(), ExecutionSettings())
     assert isinstance(runner, OpenVINORunner)
     assert openvino.get_version().split("-")[0] in runner.description
@@ -66,7 +75,7 @@ def test_auto_takes_pytorch_for_networks_that_cannot_be_converted(caplog):
         choose_runner(ensemble(Unusual()), ExecutionSettings(backend="openvino"))
 
 
-def test_what_is_refused(monkeypatch):
+def test_what_is_refused(monkeypatch, openvino):
     def refused(**execution):
         with pytest.raises(SettingsError) as error:
             choose_runner(ensemble(Pointwise()), ExecutionSettings(backend=Backend.OPENVINO, **execution))
@@ -81,7 +90,7 @@ def test_what_is_refused(monkeypatch):
     assert "not installed" in refused()
 
 
-def test_bfloat16_where_the_cpu_has_it():
+def test_bfloat16_where_the_cpu_has_it(openvino):
     can = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     settings = ExecutionSettings(backend="openvino", precision="bfloat16")
     if can:

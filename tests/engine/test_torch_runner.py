@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from napari_nnunet_em.config import Compile, ExecutionSettings
+from napari_nnunet_em.engine import torch_runner
 from napari_nnunet_em.engine.batch_size import find_batch_size
 from napari_nnunet_em.engine.compiling import should_compile
 from napari_nnunet_em.engine.ensemble import Ensemble, flip_combinations
@@ -176,6 +177,25 @@ def test_the_batch_grows_while_tiles_get_faster(seconds, expected):
 
     assert find_batch_size(try_batch, 8) == (expected, seconds[expected])
     assert tried == sorted(seconds)
+
+
+@pytest.mark.parametrize(
+    ("room", "largest", "expected"), [(1e9, 4, 4), (1e9, 100, 32), (40.0, 100, 2), (0.0, 100, 1)]
+)
+def test_batches_are_found_within_memory(room, largest, expected, monkeypatch):
+    """As on CUDA: a batch of n needs 5 n bytes here, of which a quarter of the room may be taken."""
+    hungry = Hungry(network(), largest)
+    monkeypatch.setattr(torch_runner, "_USUAL_BATCH", {})
+    monkeypatch.setattr(torch_runner, "device_memory_bytes", lambda execution: room)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 7)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 7 + 5 * hungry.batches[-1])
+    runner = make_runner(hungry)
+    monkeypatch.setattr(
+        runner, "_seconds_per_tile", lambda n: hungry(runner._networks.zeros(n)).numel() / n**2
+    )
+    assert runner.batch_size == expected
+    assert max(hungry.batches) <= 2 * expected
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
