@@ -1,7 +1,8 @@
 """Objects of a labels layer that are deleted vanish from the view, and come back.
 
-An array in memory is changed, as painting changes it. Anything else (multiscale layers, files) is looked at
-through a view that reads deleted objects as 0: it works at any size, at once, and changes no file.
+An array in memory is changed, as painting changes it. Anything else (multiscale layers, files, arrays with
+very many objects) is looked at through a view that reads deleted objects as 0: it works at any size, at once,
+and changes no file.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from napari_nnunet_em.measurement.selection import Ids, places_of
 if TYPE_CHECKING:
     import pandas as pd
     from napari.layers import Labels
+
+
+_MOST_ERASED = 5_000
+"""Objects that are erased from an array one by one, without the window standing still."""
 
 
 class Hiding(Protocol):
@@ -119,6 +124,8 @@ class ViewHiding:
             if not len(ids):
                 return
             view = self._attach()
+        elif np.array_equal(view.hidden.ids, ids):
+            return
         view.hidden.ids = ids
         self._layer.refresh(extent=False)
 
@@ -151,6 +158,8 @@ class ArrayHiding:
         """Hide exactly these objects, and show all others."""
         data = self._layer.data
         wanted = set(ids.tolist())
+        if wanted == set(self._removed):
+            return
         for label in [label for label in self._removed if label not in wanted]:
             where, packed = self._removed.pop(label)
             part = data[where]
@@ -182,7 +191,8 @@ def hiding_of(layer: Labels, frame: pd.DataFrame) -> Hiding:
     """
     data = level_zero(layer)
     # Not a memory map: that would change the user's file.
-    if type(data) is np.ndarray and data.flags.writeable and not layer.multiscale:
+    in_memory = type(data) is np.ndarray and data.flags.writeable
+    if in_memory and not layer.multiscale and len(frame) <= _MOST_ERASED:
         return ArrayHiding(layer, frame)
     return ViewHiding(layer)
 

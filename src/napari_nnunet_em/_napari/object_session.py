@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nnunet_em._napari.hiding import hidden_ids, hiding_of
-from napari_nnunet_em.measurement.selection import Deletions, Ids
+from napari_nnunet_em.measurement.selection import Deletions, Ids, ascending_ids
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -32,21 +32,17 @@ class ObjectSession:
     ----------
     deletions : Deletions
         What was deleted, and can be undone until it is saved.
+    deleted : array of int64
+        Every object that is not to be seen, ascending.
     """
 
     def __init__(self, layer: Labels, table: LayerTable) -> None:
         self.layer = layer
         self.table = table
-        earlier = np.setdiff1d(hidden_ids(layer), table.begun)
-        self.deletions = Deletions().delete(earlier[table.has(earlier)])
+        earlier = hidden_ids(layer)
+        earlier = earlier[table.has(earlier) & np.isin(earlier, table.begun, invert=True)]
         self._hiding = hiding_of(layer, table.frame)
-        if len(self.deleted):
-            self._hiding.hide(self.deleted)
-
-    @property
-    def deleted(self) -> Ids:
-        """Every object that is not to be seen, ascending."""
-        return np.union1d(self.table.begun, self.deletions.ids)
+        self.change(Deletions().delete(earlier))
 
     @property
     def saveable(self) -> bool:
@@ -56,6 +52,7 @@ class ObjectSession:
     def change(self, deletions: Deletions) -> None:
         """Delete, undo or redo: the layer shows it at once."""
         self.deletions = deletions
+        self.deleted: Ids = ascending_ids(self.table.begun, deletions.ids)
         self._hiding.hide(self.deleted)
 
     def saved(self, table: LayerTable) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 
 from napari_nnunet_em._napari.cells import TABLE_ORDER, cell_text, column_head, column_tip
-from napari_nnunet_em.measurement.selection import Ids, Rows, Sorting, places_of
+from napari_nnunet_em.measurement.selection import Ids, Rows, Sorting
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -57,17 +57,17 @@ class ObjectTableModel(QAbstractTableModel):  # type: ignore[misc]
         self.endResetModel()
 
     def ids_at(self, lines: Rows) -> Ids:
-        """Ids of the objects in some lines of the view."""
+        """Ids of the objects in some lines of the view, in their order."""
         if not len(lines):
             return np.empty(0, np.int64)
         return np.asarray(self.columns["id"][self.rows[lines]], np.int64)
 
-    def lines_of(self, ids: Ids) -> Rows:
-        """Lines of the view that show some objects, ascending; those that are not shown are left out."""
+    def lines_of(self, rows: Rows) -> Rows:
+        """Lines of the view that show some rows of the table, ascending; those not shown are left out."""
         if not len(self.rows):
             return np.empty(0, np.intp)
         wanted = np.zeros(len(self.columns["id"]), dtype=np.bool_)
-        wanted[places_of(self.columns["id"], ids)] = True
+        wanted[rows] = True
         return np.flatnonzero(wanted[self.rows])
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802

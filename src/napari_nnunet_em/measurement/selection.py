@@ -179,6 +179,17 @@ def places_of(ids: Ids, wanted: Ids) -> Rows:
     return places[ids[places] == wanted] if len(places) else places
 
 
+def ascending_ids(*parts: Ids) -> Ids:
+    """Every id in `parts`, once, ascending.
+
+    `numpy.unique` takes seconds for millions of ids since NumPy 2.3, and the window waits for this.
+    """
+    ids = np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
+    first = np.ones(len(ids), dtype=np.bool_)
+    np.not_equal(ids[1:], ids[:-1], out=first[1:])
+    return ids[first]
+
+
 @dataclass(frozen=True, eq=False)
 class Deletions:
     """Objects that the user has deleted, step by step, with what can be undone and done again.
@@ -197,11 +208,12 @@ class Deletions:
     @cached_property
     def ids(self) -> Ids:
         """Every deleted id, ascending."""
-        return np.unique(np.concatenate([np.empty(0, np.int64), *self.steps]))
+        return ascending_ids(*self.steps)
 
     def delete(self, ids: Ids) -> Deletions:
         """One step more; what was undone before cannot be done again. Nothing new is no step."""
-        new = np.setdiff1d(np.asarray(ids, np.int64), self.ids)
+        asked = ascending_ids(ids)
+        new = asked[self.kept(asked)]
         return Deletions((*self.steps, new)) if len(new) else self
 
     def undo(self) -> Deletions:

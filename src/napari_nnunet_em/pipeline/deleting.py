@@ -19,13 +19,16 @@ from napari_nnunet_em.errors import InputError, OutputError
 from napari_nnunet_em.geometry import Box, Shape, iter_blocks
 from napari_nnunet_em.io import MultiscaleSink
 from napari_nnunet_em.measurement import ObjectTable, Placement, store_table, stored_table
+from napari_nnunet_em.measurement.selection import Ids, ascending_ids
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.progress import CancelToken, Events, ProgressEvent, Stage
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Ids = NDArray[np.int64]
+
+Voxels = NDArray[np.int64]
+"""Places, (n, 3), each (z, y, x)."""
 
 
 def delete_objects(
@@ -71,9 +74,9 @@ def delete_objects(
     sink = MultiscaleSink.open(store, f"labels/{name}")
     _check_finished(folder, name)
     table = stored_table(store, name)
-    asked = np.unique(np.asarray(ids, dtype=np.int64))
+    asked = ascending_ids(np.asarray(ids, dtype=np.int64))
     _check_known(asked, table, sink.path)
-    doomed = np.union1d(asked, begun_deletion(store, name))
+    doomed = ascending_ids(asked, begun_deletion(store, name))
     if not len(doomed):
         return table
     folder.save(_note(name), {"ids": doomed.tolist()})
@@ -125,9 +128,7 @@ def label_placement(sink: MultiscaleSink) -> Placement:
     return Placement(spec.voxel_size_nm, (z, y, x))
 
 
-def blocks_meeting(
-    lower: NDArray[np.int64], upper: NDArray[np.int64], shape: Shape, block: Shape
-) -> list[Box]:
+def blocks_meeting(lower: Voxels, upper: Voxels, shape: Shape, block: Shape) -> list[Box]:
     """Blocks of a volume that some boxes reach into, in raster order.
 
     Parameters
@@ -162,7 +163,7 @@ def _history(name: str) -> str:
 
 
 def _remember(folder: JobFolder, name: str, ids: Ids) -> None:
-    folder.save(_history(name), {"ids": np.union1d(ids, deleted_objects(folder.store, name)).tolist()})
+    folder.save(_history(name), {"ids": ascending_ids(ids, deleted_objects(folder.store, name)).tolist()})
 
 
 def _check_finished(folder: JobFolder, name: str) -> None:
@@ -176,7 +177,7 @@ def _check_finished(folder: JobFolder, name: str) -> None:
 
 
 def _check_known(ids: Ids, table: ObjectTable, path: Path) -> None:
-    unknown = np.setdiff1d(ids, table.frame["id"].to_numpy())
+    unknown = ids[np.isin(ids, table.frame["id"].to_numpy(), invert=True)]
     if len(unknown):
         raise InputError(
             f"The table of {path} has no object {int(unknown[0])}, so it cannot be deleted: "

@@ -87,13 +87,13 @@ class ObjectList(QWidget):  # type: ignore[misc]
         else:
             self._finder.ask(partial(find_answer, query))
 
-    def selected_ids(self) -> Ids:
-        """Objects whose rows are selected, ascending."""
-        return np.sort(self.model.ids_at(self.table.selected_lines()))
-
     def selected_rows(self) -> Rows:
-        """The same as rows of the table, in the order in which they are shown."""
+        """Rows of the table that are selected, in the order in which they are shown."""
         return self.model.rows[self.table.selected_lines()]
+
+    def selected_ids(self) -> Ids:
+        """The objects in those rows, in the same order."""
+        return self.model.ids_at(self.table.selected_lines())
 
     def go_on_below(self) -> None:
         """Once the selected rows are gone, let the arrow keys go on from where they were."""
@@ -107,8 +107,8 @@ class ObjectList(QWidget):  # type: ignore[misc]
     def _on_answer(self, answer: Answer) -> None:
         if self._session is None or answer.query.table is not self._session.table:
             return
-        selected = self.selected_ids() if self.answer is not None else np.empty(0, np.int64)
         first = self.answer is None or self.answer.query.table is not answer.query.table
+        selected = np.empty(0, np.intp) if first else self.selected_rows()
         self.answer = answer
         table, shown = answer.query.table, answer.query.shown
         self.model.show(table.columns, answer.rows)
@@ -117,7 +117,7 @@ class ObjectList(QWidget):  # type: ignore[misc]
         self.filter.unit.setText(table.size_unit)
         self.plot.show_counts(table.scale, table.size_unit, answer.all_sizes, answer.shown_sizes)
         self.plot.show_range(shown.min_size, shown.max_size)
-        self.table.select_ids(selected)
+        self.table.select_rows(selected)
         if self._next_line is not None and len(answer.rows) and not len(self.table.selected_lines()):
             self.table.make_current(self._next_line)
         self._next_line = None

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QW
 
 from napari_nnunet_em._napari.cells import TABLE_ORDER, column_head, column_tip
 from napari_nnunet_em._napari.table_model import ObjectTableModel
-from napari_nnunet_em.measurement.selection import Ids, Rows
+from napari_nnunet_em.measurement.selection import Rows
 
 _MOST_RANGES = 1000
 """Selections in more pieces are given up when rows change: each piece costs Qt time on the main thread."""
@@ -118,25 +118,27 @@ class ObjectTableView(QTableView):  # type: ignore[misc]
 
     def selected_lines(self) -> Rows:
         """Lines that are selected, ascending; quick for millions, which are few ranges."""
-        ranges = [np.arange(r.top(), r.bottom() + 1) for r in self.selectionModel().selection()]
-        return np.unique(np.concatenate([np.empty(0, np.intp), *ranges]))
+        selected = np.zeros(self._model.rowCount(), dtype=np.bool_)
+        for part in self.selectionModel().selection():
+            selected[part.top() : part.bottom() + 1] = True
+        return np.flatnonzero(selected)
 
-    def select_ids(self, ids: Ids, *, scroll: bool = False) -> int:
-        """Select exactly the rows of some objects, without going there on the canvas.
+    def select_rows(self, rows: Rows, *, scroll: bool = False) -> int:
+        """Select exactly some rows of the table, without going there on the canvas.
 
         Parameters
         ----------
-        ids : array of int64
-            The objects, ascending.
+        rows : array of int
+            Rows of the table, in any order.
         scroll : bool
             Bring the first of them into view.
 
         Returns
         -------
         int
-            How many of them have a row now.
+            How many of them are shown now.
         """
-        lines = self._model.lines_of(ids)
+        lines = self._model.lines_of(rows)
         ranges = list(_ranges(lines))
         selection, last = QItemSelection(), self._model.columnCount() - 1
         for top, bottom in ranges if len(ranges) <= _MOST_RANGES else ():

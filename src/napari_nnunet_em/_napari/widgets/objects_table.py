@@ -32,7 +32,7 @@ from napari_nnunet_em._napari.widgets.rows import add_row, column, form_layout
 from napari_nnunet_em._napari.widgets.table_buttons import ALL, SELECTED, SHOWN, TableButtons
 from napari_nnunet_em._napari.widgets.task_panel import TaskPanel
 from napari_nnunet_em.errors import NnunetEmError
-from napari_nnunet_em.measurement.selection import Deletions, Rows
+from napari_nnunet_em.measurement.selection import Deletions, Rows, places_of
 
 if TYPE_CHECKING:
     import napari
@@ -206,9 +206,10 @@ class ObjectsTableWidget(QWidget):  # type: ignore[misc]
     def _on_picked(self, label: int) -> None:
         """An object was picked on the canvas: select its row."""
         session = self.session
-        if session is None or not session.table.has(np.array([label])).any():
+        places = () if session is None else places_of(session.table.columns["id"], np.array([label]))
+        if not len(places):
             return
-        found = self.objects.table.select_ids(np.array([label]), scroll=True)
+        found = self.objects.table.select_rows(np.asarray(places), scroll=True)
         if not self.progress.busy:
             self.progress.rest("" if found else f"Object {label:,} is hidden by the filter.")
 
