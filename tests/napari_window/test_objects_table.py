@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from napari_nnunet_em._napari import object_tables
 from napari_nnunet_em._napari.hiding import HidingView
+from napari_nnunet_em._napari.widgets import row_exports
 from napari_nnunet_em._napari.writer import write_labels
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec, open_volume
@@ -303,6 +304,24 @@ def test_a_deletion_that_was_cut_short_is_seen_and_finished(opened, store, label
     assert np.array_equal(MultiscaleSink.open(store, "labels/mito").levels[0][:], left)
 
 
+def test_a_saving_that_was_stopped_goes_on(opened, store, labels, qtbot) -> None:
+    viewer, widget = opened
+    viewer.open(store, plugin=PLUGIN)
+    rest(widget, qtbot)
+    click_row(widget, 3, qtbot)
+    widget.delete_selected()
+    widget.save()
+    widget.progress.stop()  # before the first block is written, and after it was decided
+    rest(widget, qtbot)
+    assert "press Save to finish" in widget.progress.status.text()
+    assert not widget.buttons.undo.isEnabled()
+    assert 3 not in ids_shown(widget)
+    widget.save()
+    rest(widget, qtbot)
+    left = np.where(labels == 3, 0, labels)
+    assert np.array_equal(MultiscaleSink.open(store, "labels/mito").levels[0][:], left)
+
+
 def test_objects_of_an_array_in_memory_are_erased_and_come_back(opened, labels, qtbot, tmp_path) -> None:
     viewer, widget = opened
     data = labels.copy()
@@ -422,16 +441,16 @@ def test_exported_rows_are_read_back_bit_for_bit(
         rest(widget, qtbot)
         pd.testing.assert_frame_equal(ObjectTable.read(path).frame, rows.reset_index(drop=True))
         assert f"written to {path}" in widget.progress.status.text()
-    widget.export(tmp_path / "table.xls", "all")
+    widget.exports.write(tmp_path / "table.xls", "all")
     rest(widget, qtbot)
     assert ".csv or .parquet" in notification_manager.records[-1].message
 
-    widget.copy_rows()
+    widget.exports.copy()
     text = QApplication.clipboard().text().splitlines()
     assert text[0].split("\t")[:3] == ["id", "voxels", "volume_um3"]
     assert len(text) == 2
     widget.objects.table.clearSelection()
-    widget.copy_rows()
+    widget.exports.copy()
     assert len(QApplication.clipboard().text().splitlines()) == 1 + len(wanted["shown"])
 
 
@@ -528,10 +547,27 @@ def test_what_cannot_be_done_is_said(opened, labels, qtbot, monkeypatch) -> None
     rest(widget, qtbot)
     assert "failed unexpectedly: ZeroDivisionError: no" in widget.progress.status.text()
     widget.delete_selected()
-    widget.copy_rows()
-    widget.export(Path("x.csv"), "all")
+    widget.exports.copy()
+    widget.exports.write(Path("x.csv"), "all")
     widget.save()
     assert not widget.progress.busy
+    monkeypatch.undo()
+    widget.measure()
+    rest(widget, qtbot)
+    monkeypatch.setattr(row_exports, "_MOST_COPIED", 3)
+    widget.exports.copy()
+    assert "too many for the clipboard, which takes 3" in notification_manager.records[-1].message
+
+
+def test_a_table_that_cannot_be_read_is_said_once(opened, store, qtbot) -> None:
+    viewer, widget = opened
+    (store / "tables" / "mito" / "table.parquet").write_bytes(b"torn")
+    notification_manager.records.clear()
+    viewer.open(store, plugin=PLUGIN)
+    rest(widget, qtbot)
+    assert "is not an object table" in widget.progress.status.text()
+    assert len(notification_manager.records) == 1
+    assert ids_shown(widget) == []
 
 
 def test_the_commands_are_in_the_measure_menu() -> None:

@@ -26,6 +26,13 @@ _SHORT_ROWS = 20_000
 class ObjectList(QWidget):  # type: ignore[misc]
     """Shows one session at a time.
 
+    Attributes
+    ----------
+    session : ObjectSession or None
+        The one that is shown.
+    answer : Answer or None
+        The rows that are shown, once they have been found.
+
     Signals
     -------
     changed
@@ -36,7 +43,7 @@ class ObjectList(QWidget):  # type: ignore[misc]
 
     def __init__(self, model: ObjectTableModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._session: ObjectSession | None = None
+        self.session: ObjectSession | None = None
         self._sorting = Sorting()
         self._next_line: int | None = None
         self.answer: Answer | None = None
@@ -66,14 +73,14 @@ class ObjectList(QWidget):  # type: ignore[misc]
 
     def show_session(self, session: ObjectSession | None) -> None:
         """Show this table in place of another, or none."""
-        if session is not self._session:
-            self._session, self.answer = session, None
+        if session is not self.session:
+            self.session, self.answer = session, None
             self.table.clearSelection()
         self.refresh()
 
     def refresh(self) -> None:
         """Look again which rows are to be shown; in a thread where the table is long."""
-        session = self._session
+        session = self.session
         self.filter.setEnabled(session is not None)
         if session is None:
             self.answer = None
@@ -105,7 +112,7 @@ class ObjectList(QWidget):  # type: ignore[misc]
         self.refresh()
 
     def _on_answer(self, answer: Answer) -> None:
-        if self._session is None or answer.query.table is not self._session.table:
+        if self.session is None or answer.query.table is not self.session.table:
             return
         first = self.answer is None or self.answer.query.table is not answer.query.table
         selected = np.empty(0, np.intp) if first else self.selected_rows()
@@ -123,7 +130,7 @@ class ObjectList(QWidget):  # type: ignore[misc]
         self._next_line = None
 
     def _on_selection(self) -> None:
-        answer, session = self.answer, self._session
+        answer, session = self.answer, self.session
         if answer is None or session is None:
             self.counts.setText("")
         else:

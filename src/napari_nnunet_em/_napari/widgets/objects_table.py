@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QMessageBox, QWidget
 
 from napari_nnunet_em._napari.canvas_link import CanvasLink
-from napari_nnunet_em._napari.cells import rows_text
 from napari_nnunet_em._napari.features import label_features
 from napari_nnunet_em._napari.object_session import ObjectSession
 from napari_nnunet_em._napari.object_tables import (
     LayerTable,
-    export_rows,
     fits,
     intensity_voxels,
     layer_voxels,
@@ -28,20 +25,18 @@ from napari_nnunet_em._napari.object_tables import (
 )
 from napari_nnunet_em._napari.table_model import ObjectTableModel
 from napari_nnunet_em._napari.widgets.object_list import ObjectList
+from napari_nnunet_em._napari.widgets.row_exports import RowExports
 from napari_nnunet_em._napari.widgets.rows import add_row, column, form_layout
 from napari_nnunet_em._napari.widgets.table_buttons import ALL, SELECTED, SHOWN, TableButtons
 from napari_nnunet_em._napari.widgets.task_panel import TaskPanel
 from napari_nnunet_em.errors import NnunetEmError
-from napari_nnunet_em.measurement.selection import Deletions, Rows, places_of
+from napari_nnunet_em.measurement.selection import Deletions, places_of
 
 if TYPE_CHECKING:
     import napari
 
 _MOST_FEATURES = 100_000
 """napari keeps a Python dictionary of the rows of a layer's features; many more would freeze the window."""
-
-_MOST_COPIED = 100_000
-"""Rows that go to the clipboard at once; many more would freeze the window."""
 
 _NOT_MEASURED = "These labels have not been measured yet: press Measure."
 _INTERRUPTED = "Saving was interrupted, so some deleted objects are still on the disk: press Save to finish."
@@ -69,6 +64,7 @@ class ObjectsTableWidget(QWidget):  # type: ignore[misc]
         self.only_selected = QCheckBox("Only the selected object")
         self.buttons = TableButtons(self.objects.table)
         self.progress = TaskPanel()
+        self.exports = RowExports(self.objects, self.progress)
         self._lay_out()
         self._connect()
         self.reset_choices()
@@ -88,7 +84,6 @@ class ObjectsTableWidget(QWidget):  # type: ignore[misc]
         layout.addWidget(self.objects, 1)
         layout.addWidget(self.buttons)
         layout.addWidget(self.progress)
-        self.setMinimumWidth(440)
 
     def _connect(self) -> None:
         self.layers.currentIndexChanged.connect(lambda _: self._on_layer())
@@ -99,10 +94,11 @@ class ObjectsTableWidget(QWidget):  # type: ignore[misc]
         self.buttons.delete.triggered.connect(self.delete_selected)
         self.buttons.undo.triggered.connect(lambda: self._change(Deletions.undo))
         self.buttons.redo.triggered.connect(lambda: self._change(Deletions.redo))
-        self.buttons.copy.triggered.connect(self.copy_rows)
+        self.buttons.copy.triggered.connect(self.exports.copy)
         self.buttons.save_button.clicked.connect(self._confirm_and_save)
-        self.buttons.export_asked.connect(self._choose_and_export)
+        self.buttons.export_asked.connect(self.exports.choose_and_write)
         self.progress.started.connect(self.measure)
+        self.progress.began.connect(self._show_state)
         self.progress.ended.connect(self._show_layer)
 
     @property
@@ -152,7 +148,6 @@ class ObjectsTableWidget(QWidget):  # type: ignore[misc]
             return
         self._tried = True
         self.progress.start(f"table of {layer.name}", partial(open_table, stored), partial(self._open, layer))
-        self._show_state()
 
     def _follow(self, layer: Labels | None) -> None:
         self._canvas.follow(layer)
@@ -190,7 +185,6 @@ class ObjectsTableWidget(QWidget):  # type: ignore[misc]
             return
         work = partial(measure_layer, labels, intensity)
         self.progress.start(f"measurement of {layer.name}", work, partial(self._on_measured, layer))
-        self._show_state()
 
     def _on_measured(self, layer: Labels, table: LayerTable) -> None:
         if len(table.frame) <= _MOST_FEATURES:
@@ -248,67 +242,21 @@ class ObjectsTableWidget(QWidget):  # type: ignore[misc]
         session = self.session
         if session is None or session.table.stored is None:
             return
-        work = partial(save_deletions, session.table.stored, session.deletions.ids)
-        self.progress.start(f"deletion from {session.layer.name}", work, partial(self._on_saved, session))
-        self._show_state()
+        self.progress.start(
+            f"deletion from {session.layer.name}",
+            partial(save_deletions, session.table.stored, session.deletions.ids),
+            partial(self._on_saved, session),
+            partial(self._on_not_saved, session.layer),
+        )
 
     def _on_saved(self, session: ObjectSession, table: LayerTable) -> str:
         session.saved(table)
         return f"Saved. {len(table.frame):,} objects are left."
 
-    # Taking rows away
-
-    def export(self, path: Path, which: str) -> None:
-        """Write objects as CSV or Parquet.
-
-        Parameters
-        ----------
-        path : pathlib.Path
-            Ends in ``.csv`` or ``.parquet``.
-        which : str
-            ``all``, ``shown`` or ``selected``.
-        """
-        session = self.session
-        if session is None:
-            return
-        rows = self._rows(session, which)
-        work = partial(export_rows, session.table, rows, path)
-        said = f"{len(rows):,} object{'' if len(rows) == 1 else 's'} written to {path}."
-        self.progress.start(f"export to {path.name}", work, lambda _: said)
-        self._show_state()
-
-    def copy_rows(self) -> None:
-        """Copy the selected rows, or all that are shown, with the columns that are shown."""
-        session = self.session
-        if session is None:
-            return
-        selected = self.objects.selected_rows()
-        rows = selected if len(selected) else self.objects.model.rows
-        if len(rows) > _MOST_COPIED:
-            self.progress.refuse(
-                f"{len(rows):,} rows are too many for the clipboard, which takes {_MOST_COPIED:,}: "
-                "export them to a file."
-            )
-            return
-        shown = session.table.frame.iloc[rows][self.objects.table.shown_columns()]
-        QApplication.clipboard().setText(rows_text(shown))
-        self.progress.rest(f"{len(rows):,} rows copied.")
-
-    def _choose_and_export(self, which: str) -> None:
-        name = "" if self._layer is None else self._layer.name
-        path, kind = QFileDialog.getSaveFileName(
-            self, "Export objects", f"{name}.csv", "CSV (*.csv);;Parquet (*.parquet)"
-        )
-        if path:
-            ending = "" if Path(path).suffix else (".parquet" if "parquet" in kind else ".csv")
-            self.export(Path(path + ending), which)
-
-    def _rows(self, session: ObjectSession, which: str) -> Rows:
-        if which == SHOWN:
-            return self.objects.model.rows
-        if which == SELECTED:
-            return self.objects.selected_rows()
-        return np.flatnonzero(np.isin(session.table.columns["id"], session.deleted, invert=True))
+    def _on_not_saved(self, layer: Labels) -> None:
+        """Read again what is on the disk: some objects may be gone in part, and cannot come back."""
+        self._sessions.pop(layer, None)
+        self._tried = False
 
     def _show_state(self) -> None:
         """Enable what can be done now."""

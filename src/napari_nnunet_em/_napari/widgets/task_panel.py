@@ -20,16 +20,20 @@ class TaskPanel(ProgressPanel):
 
     Signals
     -------
+    began
+        A task runs.
     ended
         Nothing runs any more; what the task found has been handed over.
     """
 
+    began = Signal()
     ended = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._token: CancelToken | None = None
-        self._then: Callable[[Any], str | None] = _say_nothing
+        self._then: Callable[[Any], str | None] = _nothing
+        self._otherwise: Callable[[], None] = _nothing
         self.stopped.connect(self.stop)
 
     @property
@@ -38,7 +42,11 @@ class TaskPanel(ProgressPanel):
         return self._token is not None
 
     def start(
-        self, title: str, work: Callable[[CancelToken], Events[Any]], then: Callable[[Any], str | None]
+        self,
+        title: str,
+        work: Callable[[CancelToken], Events[Any]],
+        then: Callable[[Any], str | None],
+        otherwise: Callable[[], None] | None = None,
     ) -> None:
         """Run a task, unless one runs.
 
@@ -50,16 +58,19 @@ class TaskPanel(ProgressPanel):
             Takes a cancel token and gives a generator of progress.
         then : callable
             Takes what the work returned, on the main thread; returns what is to be said of it, if anything.
+        otherwise : callable, optional
+            Called on the main thread where the task was stopped or failed.
         """
         if self._token is not None:
             return
-        self._token, self._then = CancelToken(), then
+        self._token, self._then, self._otherwise = CancelToken(), then, otherwise or _nothing
         worker = token_worker(title, run_task, work, token=self._token)
         worker.yielded.connect(self.show_event)
         worker.returned.connect(self._on_end)
         # Not a method of this object: by then the object is gone.
         self.destroyed.connect(worker.quit)
         self.run()
+        self.began.emit()
         worker.start()
 
     def stop(self) -> None:
@@ -74,15 +85,18 @@ class TaskPanel(ProgressPanel):
         show_error(message)
 
     def _on_end(self, end: TaskEnd) -> None:
-        self._token, then = None, self._then
-        self._then = _say_nothing
+        self._token = None
         self.rest(end.message)
+        if end.ending is Ending.FINISHED:
+            self.rest(self._then(end.value) or "")
+        else:
+            self._otherwise()
         if end.ending is Ending.FAILED:
             self.refuse(end.message)
-        elif end.ending is Ending.FINISHED:
-            self.rest(then(end.value) or "")
+        # The table is large, and these may hold it.
+        self._then = self._otherwise = _nothing
         self.ended.emit()
 
 
-def _say_nothing(_value: Any) -> None:
+def _nothing(*_values: Any) -> None:
     """What follows on a task while there is none."""
