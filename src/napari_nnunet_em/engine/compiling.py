@@ -12,9 +12,9 @@ from napari_nnunet_em.engine.torch_networks import TorchNetworks
 _LOG = logging.getLogger(__name__)
 
 # Seconds that compiling takes, and the share of a forward pass that it saves, by type of device, both on the
-# careful side. CPU (torch 2.15, two busy cores, float32): 49 s, and 33 % saved with the bundled 2D model, 16 %
-# with the 3D one. CUDA: not measured with this runner; on an H200, half precision, channels last and compiling
-# together saved 62 %.
+# careful side. CPU (torch 2.15, two busy cores, float32): 49 s, with 33 % saved for the bundled 2D model and
+# 16 % for the 3D one. CUDA: not measured with this runner; on an H200, half precision, channels last and
+# compiling together saved 62 %.
 _SECONDS = {"cpu": 60.0, "cuda": 90.0}
 _SAVED_SHARE = {"cpu": 0.15, "cuda": 0.25}
 
