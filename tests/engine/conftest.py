@@ -13,11 +13,11 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 
 from napari_nnunet_em.config import ModelSettings, PredictionSettings, ProbabilityType
+from napari_nnunet_em.engine.column import column_boxes
 from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.prepare import mirror_axes, model_spacings, prepare, profile_axis
 from napari_nnunet_em.engine.space import patch_shape
 from napari_nnunet_em.engine.statistics import collect_statistics
-from napari_nnunet_em.engine.column import column_boxes
 from napari_nnunet_em.engine.sweep import Sweep
 from napari_nnunet_em.engine.torch_runner import TorchRunner
 from napari_nnunet_em.geometry import Box

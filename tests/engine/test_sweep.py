@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from napari_nnunet_em.config import PredictionSettings, ProbabilityType
 from napari_nnunet_em.engine.blending import gaussian_weights
+from napari_nnunet_em.engine.column import column_boxes, tiles_run
 from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.prepare import Spacings, prepare
 from napari_nnunet_em.engine.statistics import collect_statistics
-from napari_nnunet_em.engine.column import column_boxes, tiles_run
 from napari_nnunet_em.engine.sweep import RowsDone, Sweep, TilesRun, constant_values
 from napari_nnunet_em.errors import Cancelled
 from napari_nnunet_em.geometry import Box

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nnunet_em.config import ProbabilityType
+from napari_nnunet_em.engine.encoding import BlockResult
 from napari_nnunet_em.engine.layout import CHUNK_ROWS, Layout
 from napari_nnunet_em.engine.output import Encoder
-from napari_nnunet_em.engine.encoding import BlockResult
 from napari_nnunet_em.geometry import Box, Shape, as_shape
 from napari_nnunet_em.io.scratch import ScratchArray, remove_scratch
 from napari_nnunet_em.pipeline.journal import JobFolder
