@@ -16,7 +16,7 @@ from napari_nnunet_em.quantities import count, duration, extent, memory, rate
 if TYPE_CHECKING:
     from napari_nnunet_em.pipeline import JobPlan
 
-# Only where it would be matters, and that is the folder of the caller.
+# Only where it would lie matters, and that is the current folder.
 _DEFAULTS = {"output.path": "segmentation.zarr"}
 
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``segment``, and whether the network is tried."""
     parser.usage = "%(prog)s INPUT [OUTPUT] [options]\n       %(prog)s --config job.yaml [options]"
     parser.epilog = (
-        "Takes the options of segment. Nothing is written; the volume is not read but for samples."
+        "Takes the options of segment. Nothing is written, and only samples of the volume are read."
     )
     add_options(parser)
     trial = parser.add_argument_group("plan")

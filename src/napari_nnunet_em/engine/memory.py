@@ -19,11 +19,12 @@ BASE_BYTES = 1_200_000_000
 # Weights as they are read, as the network holds them, and as OpenVINO packs them anew.
 _WEIGHT_COPIES = 3
 # Feature maps of the first stage that a U-Net holds at once: its skip connection, the two halves of the
-# decoder's input, and what convolutions need beside them. Measured on four networks, README of benchmarks.
+# decoder's input, and what convolutions need beside them. Measured on four networks (docs/how-to/plan.md).
 _FEATURE_MAPS = 7
-# Pieces that are being normalised, a block that is being written with its pyramid, and what the allocator
-# keeps of both.
-_PASSING_BYTES = 300_000_000
+# Pieces that are being normalised, and a block that is being written with its pyramid: usually, and at most.
+_PASSING_BYTES = 100_000_000
+_PASSING_PER_VOXEL = 30
+_MOST_PASSING_BYTES = 300_000_000
 # Share of a device's memory that batches of tiles may take (engine/torch_runner.py); the sums get the rest.
 _BATCH_SHARE = 0.25
 _FLOAT = 4
@@ -89,33 +90,49 @@ class SweepMemory:
     item_bytes: int
     sums_on_device: bool = False
 
+    @property
+    def _depth(self) -> int:
+        return self.space.grid.patch[0]
+
     @cached_property
     def step(self) -> int:
         """Rows by which the sweep moves on, at most."""
         starts = self.space.grid.starts[0]
-        steps = [b - a for a, b in itertools.pairwise(starts)]
-        return max([*steps, 1]) if steps else self.space.grid.patch[0]
+        return max((b - a for a, b in itertools.pairwise(starts)), default=self._depth)
 
     def host_bytes(self, plane: tuple[int, int]) -> int:
-        """RAM of a sweep over a plane of (y, x) voxels of the padded grid, without the cache of chunks."""
-        depth, step = self.space.grid.patch[0], min(self.step, self.space.grid.patch[0])
-        sums = 0 if self.sums_on_device else (self.heads + 1) * depth
-        # The window, rows that it has just taken in, and rows read ahead: at the end of a column a whole
-        # window of the next one.
-        window = self.channels * (depth + step + (step if self._whole(plane) else depth))
-        # Being encoded, waiting, and just taken: the last of a column is a whole depth; and rows on which
-        # more voxels depend, where logits are resampled.
-        rows = self.heads * (2 * step + depth + self._halo_rows())
-        # The layer of blocks that fills up, and those that the last rows of a column begin.
-        blocks = (self.block_rows + depth) * self.stored_bytes * self._stored_per_padded()
-        return int(math.prod(plane) * (_FLOAT * (sums + window + rows) + blocks)) + _PASSING_BYTES
+        """RAM of a sweep over a plane of (y, x) voxels of the padded grid, without the cache of chunks.
+
+        It is what buffers can take when writing is so slow that as many rows wait for it as may.
+        """
+        # Being encoded, waiting, and just taken: the last rows of a column are a whole depth at once.
+        return self._buffers(plane, 2 * self.step + self._depth) + _MOST_PASSING_BYTES
+
+    def usual_bytes(self, plane: tuple[int, int]) -> int:
+        """RAM of the same sweep when writing keeps up; on a GPU it does not always."""
+        if self.sums_on_device:
+            return self.host_bytes(plane)
+        block_voxels = math.prod(plane) * self.block_rows
+        return self._buffers(plane, self.step) + min(_PASSING_BYTES, _PASSING_PER_VOXEL * block_voxels)
+
+    def _buffers(self, plane: tuple[int, int], taken: int) -> int:
+        sums = 0 if self.sums_on_device else (self.heads + 1) * self._depth
+        # The window, rows that it is taking in, and rows read ahead: at the end of a column a whole window
+        # of the next one.
+        window = self.channels * (
+            self._depth + self.step + (self.step if self._whole(plane) else self._depth)
+        )
+        # And rows on which voxels still to come depend, where logits are resampled.
+        rows = self.heads * (taken + self._halo_rows())
+        # The layer of blocks that fills up, and those that the rows after it begin.
+        blocks = (self.block_rows + taken) * self.stored_bytes * self._stored_per_padded()
+        return int(math.prod(plane) * (_FLOAT * (sums + window + rows) + blocks))
 
     def device_bytes(self, plane: tuple[int, int]) -> int:
         """Memory of the device for sums, weights of tiles, rows and their successors over a plane."""
         if not self.sums_on_device:
             return 0
-        depth = self.space.grid.patch[0]
-        return math.prod(plane) * depth * _FLOAT * (2 * self.heads + 1 + 2 * self.channels)
+        return math.prod(plane) * self._depth * _FLOAT * (2 * self.heads + 1 + 2 * self.channels)
 
     def cache_bytes(self, plane: tuple[int, int]) -> int:
         """Decoded chunks under one position of the sweep; with less, chunks are decoded for every step."""

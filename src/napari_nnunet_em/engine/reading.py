@@ -18,6 +18,9 @@ from napari_nnunet_em.engine.space import ModelSpace, permute_box
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.io import ChunkCache, regular_chunks
 
+_Index = tuple[int, ...]
+_Use = tuple[int, int]
+
 
 def stored_box(space: ModelSpace, box: Box) -> Box:
     """Voxels of the volume that are read for a box of the padded grid; of size 0 where it is all padding."""
@@ -83,9 +86,7 @@ class CachedSource:
             self._last = place
         return self._source
 
-    def _use_after(
-        self, column: int, row: int
-    ) -> Callable[[tuple[int, ...], Sequence[slice]], tuple[int, int] | None]:
+    def _use_after(self, column: int, row: int) -> Callable[[_Index, Sequence[slice]], _Use | None]:
         return lambda index, places: self._next_use(index, places, column, row)
 
     def _next_use(

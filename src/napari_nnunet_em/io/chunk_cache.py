@@ -22,7 +22,7 @@ _GROUP_BYTES = 64 << 20
 
 
 def regular_chunks(array: ArrayLike) -> tuple[int, ...] | None:
-    """Chunk of an array that is stored in equal chunks; None where it is not stored in chunks, or not in equal ones."""
+    """Chunk of an array that is stored in equal chunks; None where it is stored otherwise."""
     stored = getattr(array, "chunks", None)
     if stored is None:
         return None
@@ -138,7 +138,7 @@ class ChunkCache:
         return result
 
     def _groups(self, spans: Sequence[range]) -> Iterator[list[Index]]:
-        """Chunks side by side along the last axes that are all kept, or all not, so that they are read at once."""
+        """Chunks side by side that are all kept, or all not, so that they are read at once."""
         indices = list(itertools.product(*spans))
         size = len(indices) * math.prod(self.chunks) * self.dtype.itemsize
         if size <= _GROUP_BYTES and not any(index in self._kept for index in indices):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_nnunet_em.config import ProbabilityType
 from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.io import Kind, SinkSpec
@@ -16,9 +17,10 @@ from napari_nnunet_em.pipeline.consensus import scratch_dtype
 from napari_nnunet_em.pipeline.opening import OpenJob
 from napari_nnunet_em.pipeline.prediction import sink_spec, writes_classes
 
-# Shares that zstd leaves of what is stored, measured on results of both bundled models (docs/how-to/plan.md).
-_PROBABILITY_SHARE = 0.35
-_LABELS_SHARE = 0.02
+# Shares that compression leaves, measured on an SBEM volume (docs/how-to/plan.md). Floats are taken to stay as
+# they are: the last digits of probabilities are noise.
+_PROBABILITY_SHARE = 0.1
+_LABELS_SHARE = 0.012
 # Where the runs of each object lie, compressed (docs/explanation/memory.md).
 _RUNS_BYTES_PER_VOXEL = 0.05
 
@@ -56,7 +58,8 @@ def disk_use(opened: OpenJob, layout: Layout) -> DiskUse:
         How its output is cut.
     """
     image, labels = _image_bytes(opened, layout), _labels_bytes(opened, layout)
-    expected = _PROBABILITY_SHARE * image + _LABELS_SHARE * labels
+    compressible = opened.job.output.probability_type is ProbabilityType.UINT8
+    expected = (_PROBABILITY_SHARE if compressible else 1) * image + _LABELS_SHARE * labels
     return DiskUse(image + labels, int(expected), _scratch_bytes(opened), free_bytes(opened.job.store))
 
 

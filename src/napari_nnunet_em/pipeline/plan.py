@@ -162,10 +162,8 @@ def plan_open_job(
     trial = _try_runner(opened, probe_seconds, make_runner or open_job_runner) if probe_seconds > 0 else None
     folder = _begun(opened)
     box, known = _nonzero_box(opened, folder)
-    *others, own = [
-        _plan_sweep(opened, o, box, _stored_layout(opened, folder, o)) for o in opened.orientations
-    ]
-    sweeps = [*others, own]
+    sweeps = [_plan_sweep(opened, o, box, _stored_layout(opened, folder, o)) for o in opened.orientations]
+    own = sweeps[-1]
     tiles = sum(sweep.tiles for sweep in sweeps)
     disk = disk_use(opened, own.layout)
     ram, device = _memory(opened, sweeps, trial)
@@ -243,7 +241,7 @@ def _plan_sweep(
         _tiles(space, inside, (inside.shape[0], *widths[1:])),
         _parts(inside.shape[1:], widths[1:]),
         decodes,
-        sweep.host_bytes(plane) + (decodes.kept_bytes if decodes else 0),
+        sweep.usual_bytes(plane) + (decodes.kept_bytes if decodes else 0),
         sweep.device_bytes(plane),
     )
 
@@ -319,7 +317,7 @@ def _limits(known: bool, trial: _Trial | None) -> tuple[str, ...]:
     notes = []
     if not known:
         notes.append(
-            "No voxels were read: the whole volume was assumed to hold something; empty borders take less."
+            "No voxels were read: the whole volume was taken to hold something; empty borders take less."
         )
     if trial is None:
         notes.append(
