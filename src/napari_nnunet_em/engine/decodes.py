@@ -27,7 +27,8 @@ class Decodes:
     chunks : int
         Chunks that are needed at all.
     decoded : float
-        Times that one of them is decoded; exact where `kept_bytes` is all that columns share.
+        Times that one of them is decoded: exact where there is room for all that columns share; where there
+        is little, somewhat more than it will be.
     kept_bytes : int
         What the cache holds at most.
     """
@@ -64,17 +65,20 @@ def count_decodes(
     depth = _total(rows)
     size = memory.chunk_shape[0] * memory.chunk_shape[1] * memory.chunk_shape[2]
     stack = depth * size * memory.channels * memory.item_bytes
-    working = memory.cache_bytes(plane)
+    tall, wide = (max(stop - start for start, stop in spans) for spans in (ys, xs))
+    touched = min(_rows_touched(memory), depth)
+    working = min(tall * wide * touched * (stack // depth), memory.cache_bytes(plane))
     room = max(budget_bytes - working, 0) / stack
-    # Between a column and the next, and between a row of columns and the next, in stacks of chunks.
-    beside = max(_shared(xs), default=0) * max(stop - start for start, stop in ys)
-    below = max(_shared(ys), default=0) * _union(xs)
+    # What has to stay, in stacks of chunks, until the next column, and until the next row of columns; what lies
+    # under the sweep just now is there anyway.
+    beside = max(_shared(xs), default=0) * tall * (1 - touched / depth)
+    below = max(_shared(ys), default=0) * (_union(xs) - wide * touched / depth)
     kept_beside = min(room / beside, 1.0) if beside else 1.0
     kept_below = min(max(room - beside, 0) / below, 1.0) if below else 1.0
     across = _total(xs) - kept_beside * sum(_shared(xs))
     decoded = depth * across * (_total(ys) - kept_below * sum(_shared(ys)))
     kept = working + stack * min(room, beside + below)
-    return Decodes(depth * _union(ys) * _union(xs), decoded, int(min(kept, stack * _union(ys) * _union(xs))))
+    return Decodes(depth * _union(ys) * _union(xs), decoded, int(kept))
 
 
 def _spans(memory: SweepMemory, axis: int, region: Box, width: int) -> list[_Span]:
@@ -100,6 +104,22 @@ def _read_range(space: ModelSpace, axis: int, start: int, stop: int) -> _Span | 
     begin, end = max(starts[0] - pad, 0), min(starts[-1] + patch - pad, length)
     low, high = space.forth.axes[axis].support(begin, end)
     return low + crop_start, high + crop_start
+
+
+def _rows_touched(memory: SweepMemory) -> int:
+    """Chunks along the first axis that a read touches at most, but for the first of a column."""
+    space, chunk = memory.space, memory.chunk_shape[0]
+    length, axis = space.model_shape[0], space.forth.axes[0]
+    ends = [
+        min(max(start + space.grid.patch[0] - space.pad_low[0], 0), length) for start in space.grid.starts[0]
+    ]
+    most = 1
+    for begin, end in itertools.pairwise(ends):
+        if begin < end:
+            low, high = axis.support(begin, end)
+            offset = space.crop.start[0]
+            most = max(most, -(-(high + offset) // chunk) - (low + offset) // chunk)
+    return most
 
 
 def _total(spans: Sequence[_Span]) -> int:

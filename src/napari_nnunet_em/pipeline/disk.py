@@ -17,8 +17,8 @@ from napari_nnunet_em.pipeline.consensus import scratch_dtype
 from napari_nnunet_em.pipeline.opening import OpenJob
 from napari_nnunet_em.pipeline.prediction import sink_spec, writes_classes
 
-# Shares that compression leaves, measured on an SBEM volume (docs/how-to/plan.md). Floats are taken to stay as
-# they are: the last digits of probabilities are noise.
+# Shares that compression leaves, measured on an SBEM volume (docs/how-to/plan.md). Floats are taken to stay
+# as they are: the last digits of probabilities are noise.
 _PROBABILITY_SHARE = 0.1
 _LABELS_SHARE = 0.012
 # Where the runs of each object lie, compressed (docs/explanation/memory.md).

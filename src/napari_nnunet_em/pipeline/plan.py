@@ -34,8 +34,8 @@ from napari_nnunet_em.quantities import count, duration, memory
 if TYPE_CHECKING:
     from napari_nnunet_em.engine.probe import Probe
 
-# Blocks of labels with what finding and measuring holds beside them, and lists of objects.
-_OBJECTS_BYTES = 600_000_000
+# What finding and measuring objects holds for each voxel of a block.
+_OBJECTS_BYTES_PER_VOXEL = 20
 
 
 @dataclass(frozen=True)
@@ -263,7 +263,8 @@ def _memory(opened: OpenJob, sweeps: Sequence[_SweepCount], trial: _Trial | None
     """Highest RAM of the process, and highest memory of the device."""
     network = network_memory(opened)
     process = trial.probe.ram_bytes if trial else network.host_bytes
-    objects = _OBJECTS_BYTES if opened.job.instances.enabled else 0
+    block = min(math.prod(sweeps[-1].layout.block_shape), opened.region.size)
+    objects = _OBJECTS_BYTES_PER_VOXEL * block if opened.job.instances.enabled else 0
     ram = process + max(*(sweep.host_bytes for sweep in sweeps), objects)
     ram = max(ram, trial.loading_bytes if trial else 0)
     if not network.on_device:
