@@ -128,7 +128,7 @@ class Encoder:
     ) -> NDArray[np.unsignedinteger]:
         """Place of the highest value, 0 being the background, which wins ties; overwrites `background`."""
         if len(foreground) == 1:
-            return (foreground[0] > background).astype(self.classes_dtype)
+            return np.asarray(foreground[0] > background, self.classes_dtype)
         classes = np.zeros(background.shape, self.classes_dtype)
         for index, value in enumerate(foreground, 1):
             better = value > background

@@ -158,9 +158,7 @@ class Sweep:
             yield RowsDone(lambda start=start, rows=rows: encoder.add(start, rows))  # type: ignore[misc]
 
     def _predict(self, window: NDArray[np.float32], column: Column, sums: Accumulator) -> Iterator[TilesRun]:
-        corners, constant = list(column.corners), {}
-        if self.reuse_constant:
-            corners, constant = self._sorted(window, column)
+        corners, constant = self._sorted(window, column)
         size = self.runner.batch_size
         for first in range(0, len(corners), size):
             self.cancel.raise_if_cancelled()
@@ -180,7 +178,8 @@ class Sweep:
         ordinary: list[tuple[int, int]] = []
         constant: dict[tuple[float, ...], list[tuple[int, int]]] = {}
         for y, x in column.corners:
-            values = constant_values(window[:, :, y : y + height, x : x + width])
+            tile = window[:, :, y : y + height, x : x + width]
+            values = constant_values(tile) if self.reuse_constant else None
             if values is None:
                 ordinary.append((y, x))
             else:
