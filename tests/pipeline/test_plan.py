@@ -187,9 +187,7 @@ class Decoding(LazyNoise):
         return super().__getitem__(key)
 
 
-@pytest.mark.parametrize(
-    ("cache_share", "exact"), [(2.0, True), (0.6, False), (0.3, False), (0.0, False)]
-)
+@pytest.mark.parametrize(("cache_share", "exact"), [(2.0, True), (0.6, False), (0.3, False), (0.0, False)])
 @pytest.mark.parametrize("chunks", [(16, 32, 32), (10, 24, 40)], ids=str)
 def test_decodes_are_those_of_a_sweep(make_job, chunks, cache_share, exact):
     shape, column = (48, 160, 192), (8, 64, 64)

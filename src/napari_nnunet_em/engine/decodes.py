@@ -69,8 +69,8 @@ def count_decodes(
     touched = min(_rows_touched(memory), depth)
     working = min(tall * wide * touched * (stack // depth), memory.cache_bytes(plane))
     room = max(budget_bytes - working, 0) / stack
-    # What has to stay, in stacks of chunks, until the next column, and until the next row of columns; what lies
-    # under the sweep just now is there anyway.
+    # What has to stay, in stacks of chunks, until the next column, and until the next row of columns; what
+    # lies under the sweep just now is there anyway.
     beside = max(_shared(xs), default=0) * tall * (1 - touched / depth)
     below = max(_shared(ys), default=0) * (_union(xs) - wide * touched / depth)
     kept_beside = min(room / beside, 1.0) if beside else 1.0

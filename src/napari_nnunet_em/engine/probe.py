@@ -91,4 +91,5 @@ def _highest_memory() -> Iterator[list[int]]:
 def _device_bytes() -> int | None:
     import torch  # noqa: PLC0415 - slow to load, and the runner has done so
 
-    return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_initialized() else None
+    # 0 where CUDA was never used.
+    return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else None
