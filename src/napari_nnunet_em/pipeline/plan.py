@@ -159,11 +159,12 @@ def plan_open_job(
     opened: OpenJob, *, probe_seconds: float = 0.0, make_runner: RunnerFactory | None = None
 ) -> JobPlan:
     """Say what a job will take that is open already; see `plan_job`."""
-    trial = _try_runner(opened, probe_seconds, make_runner or open_job_runner) if probe_seconds > 0 else None
     folder = _begun(opened)
     box, known = _nonzero_box(opened, folder)
     sweeps = [_plan_sweep(opened, o, box, _stored_layout(opened, folder, o)) for o in opened.orientations]
     own = sweeps[-1]
+    # After the layout is chosen: a network that has been tried leaves less of a GPU free.
+    trial = _try_runner(opened, probe_seconds, make_runner or open_job_runner) if probe_seconds > 0 else None
     tiles = sum(sweep.tiles for sweep in sweeps)
     disk = disk_use(opened, own.layout)
     ram, device = _memory(opened, sweeps, trial)
