@@ -29,7 +29,7 @@ def finish(steps: Steps[T]) -> T:
 
 
 class Stage(enum.StrEnum):
-    """The stages of a job in the order in which they run, and that of a comparison."""
+    """The stages of a job in the order in which they run, and those of a comparison and of an export."""
 
     OPEN = "open"
     STATISTICS = "statistics"
@@ -39,6 +39,7 @@ class Stage(enum.StrEnum):
     LABELS = "labels"
     MEASURE = "measure"
     COMPARE = "compare"
+    EXPORT = "export"
     FINISHED = "finished"
 
 

@@ -24,6 +24,7 @@ _STAGES = {
     Stage.LABELS: "Writing objects",
     Stage.MEASURE: "Measuring objects",
     Stage.COMPARE: "Comparing",
+    Stage.EXPORT: "Exporting",
     Stage.FINISHED: "Finished",
 }
 

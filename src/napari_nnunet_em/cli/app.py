@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "make a sample volume, segment it and compare with the truth",
     "segment": "segment a volume into objects, as OME-Zarr and a table",
     "measure": "measure the objects of any label image, as a table",
+    "export": "write labels or an image as OME-Zarr, TIFF, HDF5, NRRD or NIfTI",
     "evaluate": "compare a segmentation with a truth: voxels and objects",
     "info": "say what a volume, a model or a result holds",
     "models": "list the installed models",

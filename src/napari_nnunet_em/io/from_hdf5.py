@@ -10,7 +10,12 @@ from typing import Any
 import h5py
 
 from napari_nnunet_em.errors import InputError
-from napari_nnunet_em.io.attributes import attribute_axes, attribute_voxel_size, axis_letters
+from napari_nnunet_em.io.attributes import (
+    attribute_axes,
+    attribute_origin,
+    attribute_voxel_size,
+    axis_letters,
+)
 from napari_nnunet_em.io.candidates import choose_one, describe_candidate, is_candidate, listing
 from napari_nnunet_em.io.finding import Finding
 
@@ -105,7 +110,8 @@ def find_hdf5_dataset(dataset: h5py.Dataset, origin: str | None = None) -> Findi
     labels = [dim.label for dim in dataset.dims] if ndim else []
     axes = attribute_axes(dataset.attrs, ndim) or (axis_letters(labels, ndim) if labels else None)
     chain = (node.attrs for node in _with_parents(dataset))
-    return Finding(dataset, where, axes, voxel_size=attribute_voxel_size(chain, "HDF5"))
+    place = attribute_origin(dataset.attrs, axes, ndim)
+    return Finding(dataset, where, axes, voxel_size=attribute_voxel_size(chain, "HDF5"), origin_nm=place)
 
 
 def _with_parents(dataset: h5py.Dataset) -> Iterator[h5py.HLObject]:
