@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _LAZY = {
+    "Choice": "napari_nnunet_em.io.choices",
     "JOB_FOLDER": "napari_nnunet_em.io.output",
     "Kind": "napari_nnunet_em.io.spec",
     "MultiscaleSink": "napari_nnunet_em.io.sink",
@@ -17,6 +18,7 @@ _LAZY = {
     "check_output": "napari_nnunet_em.io.output",
     "create_table_group": "napari_nnunet_em.io.tables",
     "describe": "napari_nnunet_em.io.description",
+    "list_choices": "napari_nnunet_em.io.choices",
     "open_volume": "napari_nnunet_em.io.open",
     "remove_store": "napari_nnunet_em.io.output",
     "sweep_partial": "napari_nnunet_em.io.staging",
@@ -24,6 +26,7 @@ _LAZY = {
 
 __all__ = [
     "JOB_FOLDER",
+    "Choice",
     "Kind",
     "MultiscaleSink",
     "SinkSpec",
@@ -31,12 +34,14 @@ __all__ = [
     "check_output",
     "create_table_group",
     "describe",
+    "list_choices",
     "open_volume",
     "remove_store",
     "sweep_partial",
 ]
 
 if TYPE_CHECKING:
+    from napari_nnunet_em.io.choices import Choice, list_choices
     from napari_nnunet_em.io.description import describe
     from napari_nnunet_em.io.open import open_volume
     from napari_nnunet_em.io.output import JOB_FOLDER, check_output, remove_store

@@ -57,6 +57,8 @@ def place_of(tif: tifffile.TiffFile, index: int) -> tuple[float | None, ...] | N
         return None
     places = {axis: _ome_place(first, f"Position{axis.upper()}") for axis in "zyx"}
     letters = tif.series[index].axes.lower()
+    # One slice of a stack has lost its axis z, but not its place on it.
+    letters = "zyx" if letters == "yx" and places["z"] is not None else letters
     return tuple(places.get(letter) for letter in letters) if places["y"] is not None else None
 
 
