@@ -19,7 +19,7 @@ Steps = Generator[tuple[int, int], None, T]
 """Work that yields (done, total) after each step and returns its result at the end."""
 
 
-def finish(steps: Steps[T]) -> T:
+def finish(steps: Generator[object, None, T]) -> T:
     """Run work to its end and return its result."""
     while True:
         try:

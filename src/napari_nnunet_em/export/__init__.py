@@ -18,6 +18,7 @@ _LAZY = {
     "choose_format": "formats",
     "export_labels": "exporting",
     "open_source": "exporting",
+    "renamed": "formats",
 }
 
 __all__ = [
@@ -29,11 +30,12 @@ __all__ = [
     "choose_format",
     "export_labels",
     "open_source",
+    "renamed",
 ]
 
 if TYPE_CHECKING:
     from napari_nnunet_em.export.exporting import export_labels, open_source
-    from napari_nnunet_em.export.formats import choose_format
+    from napari_nnunet_em.export.formats import choose_format, renamed
     from napari_nnunet_em.export.settings import Compression, Export, ExportSettings, Format, Values
 
 

@@ -62,6 +62,16 @@ def format_of(path: Path) -> Format | None:
     return None
 
 
+def renamed(path: Path, kind: Format) -> Path:
+    """The destination with the usual ending of a format, in place of the ending of another one."""
+    stated = format_of(path)
+    if kind in (Format.AUTO, stated) or not path.name:
+        return path
+    suffixes = FORMATS[stated].suffixes if stated is not None else ()
+    ending = next((s for s in suffixes if path.name.casefold().endswith(s)), "")
+    return path.with_name(path.name[: len(path.name) - len(ending)] + FORMATS[kind].suffixes[0])
+
+
 def choose_format(path: Path, settings: ExportSettings) -> Format:
     """The format to write.
 
