@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
+from scipy import ndimage
 
 from napari_nnunet_em.export import Format, Values
 from napari_nnunet_em.export.formats import FORMATS, format_of
 from napari_nnunet_em.geometry import Box
-from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec, open_volume
+from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec, Volume, open_volume
 from napari_nnunet_em.testing.strategies import boxes, shapes
 
 from .conftest import SUFFIXES, VOXEL_SIZE_NM, make_labels, read_back, run_export
@@ -266,3 +267,18 @@ def test_every_format_is_tested() -> None:
     assert (
         {format_of(Path(f"x{suffix}")) for suffix in SUFFIXES} == set(FORMATS) == set(Format) - {Format.AUTO}
     )
+
+
+def test_real_mitochondria_and_a_crop_of_them(shared_dir: Path, tmp_path: Path) -> None:
+    mask = tifffile.imread(shared_dir / "data" / "sbem_mito" / "val_z050-059_mito.tif")
+    labels, count = ndimage.label(mask[:, :700, :600])
+    assert count > 20
+    source: Volume | Path = open_volume(labels.astype(np.uint32), voxel_size_nm=(56, 8, 8))
+    for suffix in SUFFIXES:  # each from what the one before wrote
+        source = run_export(source, tmp_path / f"all{suffix}")
+        voxels, written = read_back(source)
+        np.testing.assert_array_equal(voxels, labels)
+        assert written.voxel_size_nm == pytest.approx((56, 8, 8))
+        crop = run_export(source, tmp_path / f"crop{suffix}", region="3:9,100:613,77:600")
+        np.testing.assert_array_equal(read_back(crop)[0], labels[3:9, 100:613, 77:600])
+        assert open_volume(crop).origin_nm == pytest.approx((168, 800, 616))

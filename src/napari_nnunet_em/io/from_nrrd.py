@@ -125,8 +125,9 @@ def _read_header(path: Path) -> Header:
 
 def _sizes(header: Header) -> tuple[int, ...]:
     """Extent along each axis, the slowest first."""
+    words = header.needed("sizes").split()
     try:
-        sizes = tuple(int(word) for word in header.needed("sizes").split())
+        sizes = tuple(int(word) for word in words)
     except ValueError as error:
         raise header.refusal(f"its sizes {header.field('sizes')!r} are not whole numbers") from error
     if min(sizes, default=0) < 1 or header.field("dimension") != str(len(sizes)):

@@ -60,7 +60,8 @@ def list_zarr(path: Path) -> dict[str, str]:
     if isinstance(node, zarr.Array):
         return {".": describe_candidate(node.shape, node.dtype)}
     if node is not None and is_ome_image(dict(node.attrs)):
-        return {".": "OME-Zarr image", **dict(_walk_labels(path, path, _MAX_DEPTH))}
+        labels = (name for name, _ in _walk_labels(path, path, _MAX_DEPTH))
+        return {".": "OME-Zarr image", **dict.fromkeys(labels, "label image")}
     return dict(_walk(path, path, _MAX_DEPTH))
 
 

@@ -78,7 +78,8 @@ class ExportWidget(QWidget):  # type: ignore[misc]
         self.source.setToolTip("The layer that is exported, or a file that need not be open.")
         self.inside.setToolTip("Which of the volumes in the file or folder.")
         add_row(top, "Source", self.source)
-        add_field(top, self.path)
+        self.path.widget.native.setToolTip("A file, or a folder such as out.zarr, whose path can be typed.")
+        add_row(top, "File or folder", self.path.widget.native)
         add_row(top, "Volume in it", self.inside)
         add_field(top, self.destination)
         for name in _FIRST:
