@@ -119,11 +119,14 @@ def test_the_manifest_claims_no_plain_tiff() -> None:
     manifest = npe2.PluginManifest.from_file(Path(napari_nnunet_em.__file__).parent / "napari.yaml")
     claimed = {p for reader in manifest.contributions.readers for p in reader.filename_patterns}
     written = {e for writer in manifest.contributions.writers for e in writer.filename_extensions}
+    menus = manifest.contributions.menus["napari/file/io_utilities"]
+    assert [item.command for item in menus] == ["napari-nnunet-em.export"]
     assert claimed == {"*.zarr", "*.h5", "*.hdf5", "*.nrrd", "*.nii", "*.nii.gz"}
     assert written == {".zarr", ".ome.tif", ".h5", ".hdf5", ".nrrd", ".nii", ".nii.gz"}
 
 
 def test_napari_saves_by_the_ending(tmp_path: Path) -> None:
+    npe2.PluginManager.instance().discover()  # as the window does when it opens
     values = labels()
     layer = Labels(values, name="cells", **NM)
     for suffix in (".nrrd", ".nii.gz", ".ome.tif", ".zarr"):

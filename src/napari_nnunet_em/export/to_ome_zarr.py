@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import fastremap
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,7 +43,7 @@ def write_ome_zarr(task: ExportTask) -> Events[None]:
 
     def write(box: Box, data: NDArray[Any]) -> None:
         if len(seen) <= MOST_COLORS:
-            seen.update(np.unique(data).tolist())
+            seen.update(fastremap.unique(data).tolist())
         labels.write(box, data[0])
         image.write(box, (data[0] != 0).astype(np.uint8))
 
