@@ -6,6 +6,7 @@ patch that is one slice deep.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -188,7 +189,9 @@ class TileGrid:
     @classmethod
     def of(cls, shape: Sequence[int], patch: Sequence[int], step: float) -> TileGrid:
         """The grid of tiles of size `patch` over a volume of `shape`, at nnU-Net's `step`."""
-        z, y, x = (tile_starts(n, p, step) for n, p in zip(shape, patch, strict=True))
+        # Along an axis with a patch of one voxel the rule names most starts twice, with the same tiles.
+        starts = (tile_starts(n, p, step) for n, p in zip(shape, patch, strict=True))
+        z, y, x = (tuple(dict.fromkeys(s)) for s in starts)
         return cls(as_shape(shape), as_shape(patch), (z, y, x))
 
     @property
@@ -198,5 +201,7 @@ class TileGrid:
 
     def overlapping(self, axis: int, start: int, stop: int) -> tuple[int, ...]:
         """Starts along `axis` of the tiles that touch voxels ``start`` to ``stop``."""
-        patch = self.patch[axis]
-        return tuple(s for s in self.starts[axis] if s < stop and s + patch > start)
+        starts = self.starts[axis]
+        return starts[
+            bisect.bisect_right(starts, start - self.patch[axis]) : bisect.bisect_left(starts, stop)
+        ]

@@ -150,7 +150,7 @@ def test_ctrl_c_stops_after_the_work_in_hand_and_the_same_command_continues(
     tall = tmp_path / "tall.tif"
     tifffile.imwrite(tall, np.random.default_rng(2).integers(0, 256, (96, 64, 64), dtype=np.uint8))
     words[1] = str(tall)
-    line = [*words, "--max-ram-gb", "0.001", "--json"]
+    line = [*words, "--max-ram", "0.001", "--json"]
     with subprocess.Popen(
         [sys.executable, "-m", "napari_nnunet_em", *line],
         stdout=subprocess.PIPE,

@@ -172,7 +172,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, MemoryError):
         sentence = (
             "Memory ran out; finished blocks are kept: run the same command again with a smaller "
-            "--max-ram-gb, or with --batch-size 1."
+            "--max-ram, or with --batch-size 1."
         )
         return sentence, 1
     words = f"{type(error).__name__}: {error}".strip(": ")

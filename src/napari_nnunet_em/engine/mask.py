@@ -27,8 +27,6 @@ class NonzeroMask:
 
     Attributes
     ----------
-    volume : Volume
-        Where voxels come from.
     holes : Components
         The holes.
     hole_count : int
@@ -37,14 +35,13 @@ class NonzeroMask:
         Voxels in holes per plane across the axis that was asked for.
     """
 
-    volume: Volume
     holes: Components
     hole_count: int
     hole_counts: NDArray[np.int64] | None
 
-    def read(self, box: Box) -> NDArray[np.bool_]:
-        """Mask of a box of the volume, (z, y, x), bool."""
-        mask = ~_zeros(self.volume, box)
+    def of(self, box: Box, voxels: NDArray[np.generic]) -> NDArray[np.bool_]:
+        """Mask of a box of the volume, (z, y, x), bool, from its voxels, (c, z, y, x)."""
+        mask: NDArray[np.bool_] = (voxels != 0).any(axis=0)
         if self.hole_count:
             mask |= self.holes.mask(box)
         return mask
@@ -70,7 +67,7 @@ def find_mask(volume: Volume, profile_axis: int | None) -> Steps[NonzeroMask]:
     NonzeroMask
     """
     layout = Layout(volume.shape, statistics_block_shape(volume), Connectivity.FACES)
-    with ComponentFinder(layout) as finder:
+    with ComponentFinder(layout, remember=True) as finder:
         for done, block in enumerate(layout.blocks(), 1):
             finder.add(block, _zeros(volume, block.write))
             yield done, layout.count
@@ -84,7 +81,7 @@ def find_mask(volume: Volume, profile_axis: int | None) -> Steps[NonzeroMask]:
         for block in layout.blocks() if count else ():
             filled = holes.relabel(block) > 0
             counts[block.write.slices[profile_axis]] += np.count_nonzero(filled, axis=others)
-    return NonzeroMask(volume, holes, count, counts)
+    return NonzeroMask(holes, count, counts)
 
 
 def _zeros(volume: Volume, box: Box) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from napari_nnunet_em.config import ProbabilityType
 from napari_nnunet_em.engine.resample import apply_axis
@@ -49,7 +50,7 @@ class Encoder:
         Stored type; uint8 is the probability times 255, rounded.
     regions : tuple of int or None
         For models with regions (sigmoid outputs), the label that each region paints, in painting order;
-        None for ordinary classes (softmax outputs, head 0 is the background).
+        None for ordinary classes (softmax outputs).
     class_count : int
         Foreground classes or regions.
     classes_dtype : numpy.dtype
@@ -83,7 +84,9 @@ class Encoder:
 
         Parameters
         ----------
-        logits : array, (heads, z, y, x), float32
+        logits : array, (classes, z, y, x), float32
+            Of the regions, or of the foreground classes relative to the background: only differences of
+            logits count in a softmax.
 
         Returns
         -------
@@ -94,12 +97,11 @@ class Encoder:
             (``LabelManager.convert_probabilities_to_segmentation`` in nnU-Net).
         """
         if self.regions is not None:
-            probabilities = _sigmoid(logits)
-            classes = self._painted(probabilities, self.regions)
-        else:
-            probabilities = _softmax(logits)[1:]
-            classes = logits.argmax(0).astype(self.classes_dtype)
-        return self._store(probabilities), classes
+            probabilities = expit(logits)
+            return self._store(probabilities), self._painted(probabilities, self.regions)
+        return self._store(_relative_softmax(logits)), self._highest(
+            logits, np.zeros(logits.shape[1:], np.float32)
+        )
 
     def encode_probabilities(
         self, probabilities: NDArray[np.float32]
@@ -118,13 +120,21 @@ class Encoder:
         """
         if self.regions is not None:
             return self._store(probabilities), self._painted(probabilities, self.regions)
-        highest = np.float32(1) - probabilities.sum(axis=0)
-        classes = np.zeros(highest.shape, self.classes_dtype)
-        for index, probability in enumerate(probabilities, 1):
-            better = probability > highest
+        background = np.float32(1) - probabilities.sum(axis=0)
+        return self._store(probabilities), self._highest(probabilities, background)
+
+    def _highest(
+        self, foreground: NDArray[np.float32], background: NDArray[np.float32]
+    ) -> NDArray[np.unsignedinteger]:
+        """Place of the highest value, 0 being the background, which wins ties; overwrites `background`."""
+        if len(foreground) == 1:
+            return np.asarray(foreground[0] > background, self.classes_dtype)
+        classes = np.zeros(background.shape, self.classes_dtype)
+        for index, value in enumerate(foreground, 1):
+            better = value > background
             classes[better] = index
-            highest[better] = probability[better]
-        return self._store(probabilities), classes
+            background[better] = value[better]
+        return classes
 
     def _painted(
         self, probabilities: NDArray[np.float32], labels: tuple[int, ...]
@@ -140,13 +150,11 @@ class Encoder:
         return np.asarray(probabilities, self.dtype)
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers = np.exp(logits - logits.max(axis=0, keepdims=True))
-    result: NDArray[np.float32] = powers / powers.sum(axis=0, keepdims=True)
+def _relative_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Softmax over the classes and a background whose logit is 0, without the background."""
+    if len(logits) == 1:
+        return np.asarray(expit(logits))
+    highest = np.maximum(logits.max(axis=0, keepdims=True), 0)
+    powers = np.exp(logits - highest)
+    result: NDArray[np.float32] = powers / (powers.sum(axis=0, keepdims=True) + np.exp(-highest))
     return result
-
-
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    # Written so that exp never overflows.
-    small = np.exp(-np.abs(logits))
-    return np.where(logits >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)

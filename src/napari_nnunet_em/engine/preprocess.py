@@ -30,8 +30,8 @@ class MaskReader(Protocol):
         """Hole voxels per plane across the profile axis, (planes,); None without a profile."""
         ...
 
-    def read(self, box: Box) -> NDArray[np.bool_]:
-        """Mask of a box of the volume, (z, y, x)."""
+    def of(self, box: Box, voxels: NDArray[np.generic]) -> NDArray[np.bool_]:
+        """Mask of a box of the volume, (z, y, x), from its voxels, (c, z, y, x)."""
         ...
 
 
@@ -125,7 +125,7 @@ class Preprocessor:
         """Normalise a box of cropped voxels, (c, z, y, x) in the transposed order."""
         stored = permute_box(box.shift(self.space.crop.start), self.space.backward)
         data = self.volume.read(stored)
-        mask = None if self.mask is None else self.mask.read(stored)
+        mask = None if self.mask is None else self.mask.of(stored, data)
         result = np.stack([n.apply(c, mask) for n, c in zip(self.normalizers, data, strict=True)])
         return result.transpose(0, *(axis + 1 for axis in self.space.forward))
 

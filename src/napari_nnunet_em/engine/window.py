@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,65 +10,50 @@ from numpy.typing import NDArray
 from napari_nnunet_em.engine.preprocess import Preprocessor
 from napari_nnunet_em.geometry import Box
 
-MAX_SLAB_ROWS = 64
+_PIECE_BYTES = 32 << 20
+_SMALLEST_PIECE = 128
 
 
 class InputWindow:
-    """Preprocessed rows of one plane of the padded grid, read once each, in slabs that follow the chunks.
+    """One patch depth of preprocessed rows, (c, z, y, x), float32, which moves along z in place.
 
     Parameters
     ----------
-    source : Preprocessor
-        Where rows come from.
-    plane : tuple of (int, int)
-        First and one-past-last y, and x, of the plane.
-    slab_end : callable
-        From the last row needed (exclusive) to the row up to which to read.
+    depth : int
+        Rows of a patch.
+
+    Attributes
+    ----------
+    data : array, (c, z, y, x), float32
+        The rows.
     """
 
-    def __init__(
-        self,
-        source: Preprocessor,
-        plane: tuple[tuple[int, int], tuple[int, int]],
-        slab_end: Callable[[int], int],
-    ) -> None:
-        self._source = source
-        self._plane = plane
-        self._slab_end = slab_end
-        self._start = self._stop = 0
-        self._data: NDArray[np.float32] | None = None
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self.data: NDArray[np.float32] = np.empty((0, 0, 0, 0), np.float32)
 
-    def rows(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Rows ``start`` to ``stop`` as (c, rows, y, x), float32; `start` never goes back."""
-        if self._data is None or start >= self._stop:
-            self._data, self._start, self._stop = None, start, start
-        if stop > self._stop:
-            self._extend(start, self._slab_end(stop))
-        assert self._data is not None
-        return self._data[:, start - self._start : stop - self._start]
-
-    def _extend(self, start: int, stop: int) -> None:
-        (y0, y1), (x0, x1) = self._plane
-        fresh = self._source.read(Box((self._stop, y0, x0), (stop, y1, x1)))
-        if self._data is not None:
-            fresh = np.concatenate([self._data[:, start - self._start :], fresh], axis=1)
-        self._data, self._start, self._stop = fresh, start, stop
+    def advance(self, fresh: NDArray[np.float32]) -> None:
+        """Drop as many rows as are `fresh`, (c, rows, y, x), and put these last."""
+        rows = fresh.shape[1]
+        if rows == self._depth:
+            self.data = fresh
+            return
+        for z in range(self._depth - rows):
+            self.data[:, z] = self.data[:, z + rows]
+        self.data[:, self._depth - rows :] = fresh
 
 
-def chunk_aligned_end(source: Preprocessor) -> Callable[[int], int]:
-    """Make the rule by which an `InputWindow` reads ahead to the end of a chunk of the storage."""
-    space = source.space
-    chunk = source.volume.chunks[space.forward[0]]
-    ratio = space.forth.axes[0].source / space.forth.axes[0].target
-    first, pad, last = space.crop.start[0], space.pad_low[0], space.grid.shape[0]
-
-    def end(stop: int) -> int:
-        stored = first + math.ceil((stop - pad) * ratio)
-        aligned = math.ceil(stored / chunk) * chunk
-        ahead = math.floor((aligned - first) / ratio) + pad
-        return min(max(stop, min(ahead, stop + MAX_SLAB_ROWS)), last)
-
-    return end
+def read_rows(source: Preprocessor, box: Box) -> NDArray[np.float32]:
+    """Preprocess a box of the padded grid, (c, z, y, x), in pieces that keep temporary arrays small."""
+    channels = source.volume.channels
+    rows, height, width = box.shape
+    result = np.empty((channels, *box.shape), np.float32)
+    side = max(_PIECE_BYTES // (4 * channels * rows * width), _SMALLEST_PIECE)
+    for y in range(0, height, side):
+        stop = min(y + side, height)
+        z0, y0, x0 = box.start
+        result[:, :, y:stop] = source.read(Box((z0, y0 + y, x0), (box.stop[0], y0 + stop, box.stop[2])))
+    return result
 
 
 class RowBuffer:
@@ -96,10 +79,12 @@ class RowBuffer:
         while self._parts and self._parts[0][0] + self._parts[0][1].shape[1] <= before:
             self._parts.popleft()
 
-    def get(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Rows ``start`` to ``stop`` as (heads, rows, y, x), float32."""
+    def get(
+        self, start: int, stop: int, window: tuple[slice, slice] = (slice(None), slice(None))
+    ) -> NDArray[np.float32]:
+        """Rows ``start`` to ``stop`` inside `window` (y, x) as (heads, rows, y, x), float32."""
         picked = [
-            rows[:, max(start - first, 0) : stop - first]
+            rows[(slice(None), slice(max(start - first, 0), stop - first), *window)]
             for first, rows in self._parts
             if first < stop and first + rows.shape[1] > start
         ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 _LAZY = {
     "Choice": "napari_nnunet_em.io.choices",
+    "ChunkCache": "napari_nnunet_em.io.chunk_cache",
     "JOB_FOLDER": "napari_nnunet_em.io.output",
     "Kind": "napari_nnunet_em.io.spec",
     "MultiscaleSink": "napari_nnunet_em.io.sink",
@@ -20,6 +21,7 @@ _LAZY = {
     "describe": "napari_nnunet_em.io.description",
     "list_choices": "napari_nnunet_em.io.choices",
     "open_volume": "napari_nnunet_em.io.open",
+    "regular_chunks": "napari_nnunet_em.io.chunk_cache",
     "remove_store": "napari_nnunet_em.io.output",
     "sweep_partial": "napari_nnunet_em.io.staging",
 }
@@ -27,6 +29,7 @@ _LAZY = {
 __all__ = [
     "JOB_FOLDER",
     "Choice",
+    "ChunkCache",
     "Kind",
     "MultiscaleSink",
     "SinkSpec",
@@ -36,12 +39,14 @@ __all__ = [
     "describe",
     "list_choices",
     "open_volume",
+    "regular_chunks",
     "remove_store",
     "sweep_partial",
 ]
 
 if TYPE_CHECKING:
     from napari_nnunet_em.io.choices import Choice, list_choices
+    from napari_nnunet_em.io.chunk_cache import ChunkCache, regular_chunks
     from napari_nnunet_em.io.description import describe
     from napari_nnunet_em.io.open import open_volume
     from napari_nnunet_em.io.output import JOB_FOLDER, check_output, remove_store

@@ -21,13 +21,20 @@ class Clock:
         Units of work (tiles) that they take.
     done : int
         Units done in this run.
+    waited_seconds : float
+        How long the network waited for its input, or for room for its output.
     """
 
     voxels: int
     total: int
     done: int = 0
+    waited_seconds: float = 0.0
     _started: float = field(default_factory=time.perf_counter)
     _last_report: float = 0.0
+
+    def restart(self) -> None:
+        """Begin to measure now: all before was preparation."""
+        self._started = time.perf_counter()
 
     def add(self, units: int) -> None:
         """Count finished units."""

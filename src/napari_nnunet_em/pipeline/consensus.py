@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nnunet_em.config import ProbabilityType
+from napari_nnunet_em.engine.encoding import BlockResult
 from napari_nnunet_em.engine.layout import CHUNK_ROWS, Layout
 from napari_nnunet_em.engine.output import Encoder
-from napari_nnunet_em.engine.sweep import BlockResult
 from napari_nnunet_em.geometry import Box, Shape, as_shape
 from napari_nnunet_em.io.scratch import ScratchArray, remove_scratch
 from napari_nnunet_em.pipeline.journal import JobFolder
@@ -49,7 +49,7 @@ def part_layout(layout: Layout, own_axis: int) -> Layout:
     """
     chunk = list(layout.chunk_shape)
     chunk[own_axis] = min(chunk[own_axis], CHUNK_ROWS)
-    return Layout(as_shape(chunk), layout.block_shape)
+    return Layout(as_shape(chunk), layout.block_shape, layout.column_shape)
 
 
 def scratch_dtype(probability_type: ProbabilityType) -> np.dtype[Any]:

@@ -28,7 +28,7 @@ from napari_nnunet_em.engine.sweep import Sweep
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.io import Volume, open_volume
 from napari_nnunet_em.pipeline.opening import OpenJob, open_job
-from napari_nnunet_em.pipeline.segment import torch_runner
+from napari_nnunet_em.pipeline.running import open_job_runner
 from napari_nnunet_em.progress import CancelToken, finish
 
 _CHUNK = (16, 512, 512)
@@ -138,5 +138,5 @@ class _LazyPrediction:
             )
         )
         encoder = Encoder.of(opened.bundle, ProbabilityType.FLOAT32)
-        runner = torch_runner(opened)
+        runner = open_job_runner(opened)
         return tuple(Sweep(source, runner, encoder, CancelToken()) for source in sources)

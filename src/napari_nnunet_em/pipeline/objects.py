@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def _one_class(
 ) -> Events[Segmented]:
     index, info = which
     name = label_name(info.name)
-    layout = Layout(predicted.layout.chunk_shape, _block_shape(predicted.layout))
+    layout = replace(predicted.layout, block_shape=_block_shape(predicted.layout))
     # Exclusive classes may not share a voxel, however low the threshold.
     exclusive = predicted.sinks.classes if len(opened.bundle.classes) > 1 else None
     source = ClassProbability(

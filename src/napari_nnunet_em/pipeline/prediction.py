@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from napari_nnunet_em.config import ProbabilityType
+from napari_nnunet_em.engine.encoding import BlockResult
 from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.preprocess import Preprocessor
-from napari_nnunet_em.engine.runner import TileRunner
-from napari_nnunet_em.engine.sweep import BlockResult, Sweep
+from napari_nnunet_em.engine.sweep import Sweep
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
 from napari_nnunet_em.pipeline.consensus import WaitingPart, averaged, discard_parts, part_layout, part_path
+from napari_nnunet_em.pipeline.early import EarlyRunner
 from napari_nnunet_em.pipeline.identity import digest
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
-from napari_nnunet_em.pipeline.preparing import job_layout, prepare_sources
+from napari_nnunet_em.pipeline.preparing import cache_bytes, job_layout, prepare_sources
+from napari_nnunet_em.pipeline.running import RunnerFactory
 from napari_nnunet_em.pipeline.sweeps import SweepPlan, Work, run_plan
 from napari_nnunet_em.progress import CancelToken, Events
 
 CLASSES = "classes"
-RunnerFactory = Callable[[OpenJob], TileRunner]
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,14 @@ class Predicted:
         Its chunks and blocks.
     voxels_per_second : float
         Of this run; 0 when all blocks were there already.
+    notes : tuple of str
+        What the result should say about it, one sentence each.
     """
 
     sinks: Sinks
     layout: Layout
     voxels_per_second: float
+    notes: tuple[str, ...] = ()
 
 
 def predict_blocks(
@@ -82,7 +85,7 @@ def predict_blocks(
     folder : JobFolder
         Its memory.
     make_runner : callable
-        Makes what runs the network; called only when there is something to predict.
+        Makes what runs the network, in another thread; called only when there is something to predict.
     cancel : CancelToken
         Polled between batches of tiles.
 
@@ -95,6 +98,15 @@ def predict_blocks(
     NnunetEmError
         If the volume's values cannot be used, the output cannot be written, or the job was stopped.
     """
+    with EarlyRunner(opened, make_runner) as early:
+        if not folder.has_finished_blocks():
+            early.start()
+        return (yield from _predict(opened, folder, early, cancel))
+
+
+def _predict(
+    opened: OpenJob, folder: JobFolder, early: EarlyRunner, cancel: CancelToken
+) -> Events[Predicted]:
     *others, source = yield from prepare_sources(opened, folder, cancel)
     encoder = Encoder.of(opened.bundle, opened.job.output.probability_type)
     layout = job_layout(opened, source, folder)
@@ -104,20 +116,35 @@ def predict_blocks(
     work = Work([*(plan for plan, _ in waiting), own])
     yield work.event(folder.store)
     if work.clock.total:
-        runner = make_runner(opened)
-        folder.save("runner", {"description": runner.description})
+        runner = early.get()
+        work.clock.restart()
+        _remember_runner(folder, runner.description)
         yield work.event(folder.store, message=runner.description)
         parts = [part for _, part in waiting]
         exact = Encoder.of(opened.bundle, ProbabilityType.FLOAT32) if parts else encoder
+
+        def sweep(plan: SweepPlan) -> Sweep:
+            blank = opened.job.execution.reuse_constant
+            cache = cache_bytes(opened, plan.source, plan.layout)
+            return Sweep(plan.source, runner, exact, cancel, reuse_constant=blank, cache_bytes=cache)
+
         for plan, part in waiting:
-            yield from run_plan(plan, Sweep(plan.source, runner, exact, cancel), folder, work, part.write)
+            yield from run_plan(plan, sweep(plan), folder, work, part.write)
 
         def write(box: Box, result: BlockResult) -> None:
             sinks.write(box, averaged(encoder, parts, box, result) if parts else result)
 
-        yield from run_plan(own, Sweep(source, runner, exact, cancel), folder, work, write)
+        yield from run_plan(own, sweep(own), folder, work, write)
+        folder.save("prediction", work.document())
     discard_parts(folder, [o.axis for o in opened.orientations[:-1]])
-    return Predicted(sinks, layout, work.clock.voxels_per_second if work.clock.total else 0.0)
+    return Predicted(sinks, layout, work.clock.voxels_per_second if work.clock.total else 0.0, work.notes())
+
+
+def _remember_runner(folder: JobFolder, description: str) -> None:
+    """Add what runs the network now to what ran it before, in earlier runs of the job."""
+    known = (folder.load("runner") or {}).get("descriptions", [])
+    if description not in known:
+        folder.save("runner", {"descriptions": [*known, description]})
 
 
 def _waiting(

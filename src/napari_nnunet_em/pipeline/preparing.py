@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 
-from napari_nnunet_em.engine.layout import Layout, choose_layout
+from napari_nnunet_em.engine.layout import Budget, Layout, block_rows, choose_layout, column_plane
+from napari_nnunet_em.engine.memory import SweepMemory
 from napari_nnunet_em.engine.moments import VolumeStatistics
+from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.planes import prepare_orientations
 from napari_nnunet_em.engine.preprocess import Preprocessor
+from napari_nnunet_em.engine.space import permute, permute_box
 from napari_nnunet_em.engine.statistics import collect_statistics
 from napari_nnunet_em.geometry import as_shape
 from napari_nnunet_em.pipeline.journal import JobFolder
@@ -51,6 +54,34 @@ def _progress(steps: Steps[T], stage: Stage, cancel: CancelToken) -> Events[T]:
             cancel.raise_if_cancelled()
 
 
+def job_memory(opened: OpenJob, source: Preprocessor) -> SweepMemory:
+    """What the sweep of an orientation holds in memory."""
+    classes = len(opened.bundle.classes)
+    encoder = Encoder.of(opened.bundle, opened.job.output.probability_type)
+    averaged = _HEADS_PER_AVERAGED_CLASS * classes if len(opened.orientations) > 1 else 0
+    return SweepMemory(
+        source.space,
+        channels=opened.volume.channels,
+        heads=classes + averaged,
+        stored_bytes=classes * encoder.dtype.itemsize + encoder.classes_dtype.itemsize,
+        block_rows=block_rows(opened.region, source.space),
+        chunk_rows=opened.volume.chunks[source.space.forward[0]],
+        item_bytes=opened.volume.dtype.itemsize,
+        sums_on_device=_device_bytes(opened) is not None,
+    )
+
+
+def job_budget(opened: OpenJob) -> Budget:
+    """Memory that the job may take."""
+    return Budget(opened.job.execution.max_ram_gb * 1e9, _device_bytes(opened))
+
+
+def _device_bytes(opened: OpenJob) -> int | None:
+    from napari_nnunet_em.engine.devices import device_memory_bytes  # noqa: PLC0415 - torch is slow to load
+
+    return device_memory_bytes(opened.job.execution)
+
+
 def job_layout(opened: OpenJob, source: Preprocessor, folder: JobFolder, part: str = "") -> Layout:
     """Blocks as this job first cut them, so that its journal stays true under another memory budget.
 
@@ -66,19 +97,20 @@ def job_layout(opened: OpenJob, source: Preprocessor, folder: JobFolder, part: s
         Which intermediate part it is of; empty for the output.
     """
     name = f"layout-{part}" if part else "layout"
+    layout = choose_layout(opened.region, job_memory(opened, source), job_budget(opened))
     stored = folder.load(name)
     if stored is not None:
-        return Layout(as_shape(stored["chunk_shape"]), as_shape(stored["block_shape"]))
-    heads = opened.bundle.num_outputs
-    if len(opened.orientations) > 1:
-        heads += _HEADS_PER_AVERAGED_CLASS * len(opened.bundle.classes)
-    layout = choose_layout(
-        opened.region.shape,
-        source.space,
-        channels=opened.volume.channels,
-        heads=heads,
-        chunk_rows=opened.volume.chunks[source.space.forward[0]],
-        max_ram_gb=opened.job.execution.max_ram_gb,
-    )
+        # How wide columns are may change from run to run, as long as they hold whole blocks.
+        chunk, block = as_shape(stored["chunk_shape"]), as_shape(stored["block_shape"])
+        column = layout.column_shape if block == layout.block_shape else block
+        return Layout(chunk, block, column)
     folder.save(name, {"chunk_shape": layout.chunk_shape, "block_shape": layout.block_shape})
     return layout
+
+
+def cache_bytes(opened: OpenJob, source: Preprocessor, layout: Layout) -> int:
+    """What decoded chunks of the input may take during a sweep."""
+    space, memory = source.space, job_memory(opened, source)
+    width = permute(layout.column_shape, space.forward)[1:]
+    plane = column_plane(space, permute_box(opened.region, space.forward), width)
+    return job_budget(opened).cache_bytes(memory, plane)

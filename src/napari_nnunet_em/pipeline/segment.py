@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_nnunet_em.config import Job
-from napari_nnunet_em.engine.runner import TileRunner
 from napari_nnunet_em.errors import InputError, JobMismatchError, ModelError
 from napari_nnunet_em.instances import in_blocks_note
 from napari_nnunet_em.io import Volume, check_output, remove_store, sweep_partial
@@ -18,8 +17,9 @@ from napari_nnunet_em.pipeline.identity import differences, digest
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.objects import find_objects
 from napari_nnunet_em.pipeline.opening import OpenJob, open_job, versions
-from napari_nnunet_em.pipeline.prediction import Predicted, RunnerFactory, predict_blocks
+from napari_nnunet_em.pipeline.prediction import Predicted, predict_blocks
 from napari_nnunet_em.pipeline.result import ClassResult, SegmentationResult, load_result
+from napari_nnunet_em.pipeline.running import RunnerFactory, open_job_runner
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
 
@@ -44,7 +44,7 @@ def segment(
     cancel : CancelToken, optional
         Lets another thread stop the job.
     make_runner : callable, optional
-        Makes what runs the network, from the `OpenJob`; PyTorch without it.
+        Makes what runs the network, from the `OpenJob`; what the settings say without it.
 
     Yields
     ------
@@ -69,7 +69,7 @@ def segment(
     cancel.raise_if_cancelled()
     folder = _begin(opened)
     try:
-        predicted = yield from predict_blocks(opened, folder, make_runner or torch_runner, cancel)
+        predicted = yield from predict_blocks(opened, folder, make_runner or open_job_runner, cancel)
     except (InputError, ModelError):
         # What the values of the voxels reveal is found after the folder was made; leave nothing behind.
         if not folder.has_finished_blocks():
@@ -96,13 +96,6 @@ def run(
     for _ in segment(job, volume=volume, cancel=cancel, make_runner=make_runner):
         pass
     return load_result(job.store)
-
-
-def torch_runner(opened: OpenJob) -> TileRunner:
-    """Make the PyTorch runner of a job."""
-    from napari_nnunet_em.engine.torch_runner import open_torch_runner  # noqa: PLC0415 - torch is slow to load
-
-    return open_torch_runner(opened.bundle, opened.folds, opened.mirror_axes, opened.job.execution)
 
 
 def _begin(opened: OpenJob) -> JobFolder:
@@ -169,14 +162,14 @@ def _finish(
     seconds: float,
 ) -> None:
     earlier = folder.load("result") or {}
-    runner = folder.load("runner") or {"description": ""}
+    runners = (folder.load("runner") or {}).get("descriptions", [])
     result = SegmentationResult(
         store=opened.job.store,
         objects=objects,
         voxel_size_nm=opened.voxel_size_nm,
         voxel_size_source=opened.volume.voxel_size_source,
-        notes=(*opened.notes(), *_object_notes(opened, objects)),
-        runner=runner["description"],
+        notes=(*opened.notes(), *predicted.notes, *_object_notes(opened, objects)),
+        runner="; then ".join(runners),
         voxels=opened.region.size,
         seconds=earlier.get("seconds", 0.0) + seconds,
         voxels_per_second=predicted.voxels_per_second or earlier.get("voxels_per_second", 0.0),

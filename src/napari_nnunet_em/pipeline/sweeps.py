@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_nnunet_em.engine.column import column_boxes, tiles_run
+from napari_nnunet_em.engine.encoding import BlockResult
 from napari_nnunet_em.engine.layout import Layout
+from napari_nnunet_em.engine.overlap import Behind
 from napari_nnunet_em.engine.preprocess import Preprocessor
-from napari_nnunet_em.engine.sweep import BlockResult, Sweep, TilesRun, column_boxes, tiles_run
+from napari_nnunet_em.engine.sweep import RowsDone, Sweep, TilesRun
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.pipeline.clock import Clock
 from napari_nnunet_em.pipeline.journal import JobFolder
@@ -31,6 +34,8 @@ class SweepPlan:
         Its input.
     region : Box
         Voxels of the volume that are segmented.
+    layout : Layout
+        How they are cut.
     columns, pending : list of list of Box
         All blocks in voxels of the volume, column by column, and those that are not durable yet.
     """
@@ -38,16 +43,17 @@ class SweepPlan:
     part: str
     source: Preprocessor
     region: Box
+    layout: Layout
     columns: list[list[Box]]
     pending: list[list[Box]]
 
     @classmethod
     def of(cls, folder: JobFolder, source: Preprocessor, layout: Layout, region: Box, part: str) -> SweepPlan:
         """Plan a sweep: all its blocks but those in its journal."""
-        columns = column_boxes(region.shape, layout.block_shape, source.space, region.start)
+        columns = column_boxes(region, layout.block_shape, source.space, layout.column_shape)
         finished = folder.finished_blocks(part)
         pending = [[box for box in boxes if box not in finished] for boxes in columns]
-        return cls(part, source, region, columns, pending)
+        return cls(part, source, region, layout, columns, pending)
 
     @property
     def complete(self) -> bool:
@@ -72,6 +78,32 @@ class Work:
         pending = sum(box.size for plan in plans for boxes in plan.pending for box in boxes)
         # A voxel is segmented once all sweeps have seen it.
         self.clock = Clock(pending // len(plans), left)
+        self.constant_tiles = 0
+
+    def count(self, step: TilesRun) -> None:
+        """Take in what a sweep reports."""
+        self.clock.add(step.count)
+        self.clock.waited_seconds += step.waited_seconds
+        self.constant_tiles += step.constant
+
+    def document(self) -> dict[str, float]:
+        """What this run has measured, as plain JSON values."""
+        clock = self.clock
+        return {
+            "tiles": clock.done,
+            "constant_tiles": self.constant_tiles,
+            "seconds": clock.seconds,
+            "waited_seconds": clock.waited_seconds,
+        }
+
+    def notes(self) -> tuple[str, ...]:
+        """What the result should say, one sentence each."""
+        if not self.constant_tiles:
+            return ()
+        return (
+            f"{self.constant_tiles} of {self.clock.done} tiles hold one single value, as blank borders do; "
+            "the network ran once for each such value and its answer was reused.",
+        )
 
     def event(self, store: Path, *, message: str = "", box: Box | None = None) -> ProgressEvent:
         """How far the prediction is; `box`, in voxels of the output, has just become durable."""
@@ -109,14 +141,38 @@ def run_plan(plan: SweepPlan, sweep: Sweep, folder: JobFolder, work: Work, write
     ProgressEvent
         With a box only where the output itself was written.
     """
-    for boxes in plan.pending:
-        for step in sweep.run(boxes):
+    with Behind[list[Box]]() as writer:
+        for step in sweep.run(plan.pending):
             if isinstance(step, TilesRun):
-                work.clock.add(step.count)
+                work.count(step)
                 if work.clock.due(_REPORT_SECONDS):
                     yield work.event(folder.store)
             else:
-                box = step.box.relative_to(plan.region.start)
-                write(box, step)
-                folder.record(step.box, plan.part)
-                yield work.event(folder.store, box=None if plan.part else box)
+                boxes = writer.submit(_finishing(plan, step, folder, write))
+                yield from _written(plan, boxes, folder, work)
+        yield from _written(plan, writer.finish(), folder, work)
+    work.clock.waited_seconds += writer.waited_seconds
+
+
+def _finishing(
+    plan: SweepPlan, rows: RowsDone, folder: JobFolder, write: WriteBlock
+) -> Callable[[], list[Box]]:
+    """What is done in the writing thread with rows that all their tiles have seen."""
+
+    def finish() -> list[Box]:
+        boxes = []
+        for block in rows.blocks():
+            boxes.append(block.box.relative_to(plan.region.start))
+            write(boxes[-1], block)
+            folder.record(block.box, plan.part)
+        return boxes
+
+    return finish
+
+
+def _written(
+    plan: SweepPlan, batches: list[list[Box]], folder: JobFolder, work: Work
+) -> Iterator[ProgressEvent]:
+    for boxes in batches:
+        for box in boxes:
+            yield work.event(folder.store, box=None if plan.part else box)
