@@ -19,7 +19,7 @@ Steps = Generator[tuple[int, int], None, T]
 """Work that yields (done, total) after each step and returns its result at the end."""
 
 
-def finish(steps: Steps[T]) -> T:
+def finish(steps: Generator[object, None, T]) -> T:
     """Run work to its end and return its result."""
     while True:
         try:
@@ -29,7 +29,7 @@ def finish(steps: Steps[T]) -> T:
 
 
 class Stage(enum.StrEnum):
-    """The stages of a job in the order in which they run, and that of a comparison."""
+    """The stages of a job in the order in which they run, and those of a comparison and of an export."""
 
     OPEN = "open"
     STATISTICS = "statistics"
@@ -39,6 +39,7 @@ class Stage(enum.StrEnum):
     LABELS = "labels"
     MEASURE = "measure"
     COMPARE = "compare"
+    EXPORT = "export"
     FINISHED = "finished"
 
 

@@ -16,9 +16,11 @@ from ome_zarr.writer import write_image, write_labels
 from napari_nnunet_em._napari.features import stored_features
 from napari_nnunet_em._napari.reader import get_reader, read
 from napari_nnunet_em.errors import InputError
+from napari_nnunet_em.export import ExportSettings, export_labels
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec, open_volume
 from napari_nnunet_em.measurement import LabelMeasurer, MeasureTask, Placement, store_table
+from napari_nnunet_em.progress import finish
 
 
 def raw(shape=(4, 32, 40)) -> np.ndarray:
@@ -173,3 +175,55 @@ def test_huge_tables_are_left_on_disk(result: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("napari_nnunet_em._napari.features._MOST_BYTES", 50)
     assert stored_features(result / "labels" / "mitochondria") is None
     assert stored_features(result / "labels" / "classes") is None
+
+
+@pytest.fixture
+def two_datasets(tmp_path: Path) -> Path:
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["volumes/raw"], file["volumes/labels/neurons"] = raw(), raw().astype(np.uint64)
+        file["volumes/raw"].attrs["resolution"] = (40.0, 8.0, 8.0)
+    return tmp_path / "v.h5"
+
+
+@pytest.mark.parametrize("wanted", [[1], [0, 1], []])
+def test_the_user_chooses_among_datasets(two_datasets: Path, wanted, monkeypatch) -> None:
+    asked = []
+
+    def answer(file, choices):
+        asked.append((file, [choice.name for choice in choices]))
+        return tuple(choices[i] for i in wanted)
+
+    monkeypatch.setattr("napari_nnunet_em._napari.reader.ask_for_datasets", answer)
+    layers = read(str(two_datasets))
+    assert asked == [(two_datasets, ["/volumes/labels/neurons", "/volumes/raw"])]
+    if not wanted:
+        assert layers == [(None,)]
+        return
+    kinds = {keywords["name"]: kind for _, keywords, kind in layers}
+    names = {0: ("v volumes/labels/neurons", "labels"), 1: ("v volumes/raw", "image")}
+    assert kinds == dict(names[i] for i in wanted)
+
+
+def test_zarr_groups_let_choose_too(tmp_path: Path, monkeypatch) -> None:
+    group = zarr.open_group(tmp_path / "g.zarr", mode="w")
+    for name in ("a", "b/c"):
+        group.create_array(name, data=raw())
+    monkeypatch.setattr("napari_nnunet_em._napari.reader.ask_for_datasets", lambda _, choices: choices[1:])
+    ((data, keywords, kind),) = read(str(tmp_path / "g.zarr"))
+    assert (keywords["name"], kind) == ("g c", "image")
+    np.testing.assert_array_equal(data[...], raw())
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".nrrd", ".nii", ".nii.gz"])
+def test_exported_labels_open_as_labels_in_their_place(tmp_path: Path, suffix: str) -> None:
+    values = raw().astype(np.uint32)
+    settings = ExportSettings(region="1:4,2:30,3:40")
+    target = tmp_path / f"cells{suffix}"
+    finish(export_labels(open_volume(values, voxel_size_nm=(40, 8, 8)), target, settings))
+    assert get_reader(str(target)) is read
+    ((data, keywords, kind),) = read(str(target))
+    layer = Layer.create(data, keywords, kind)
+    assert (kind, layer.name) == ("labels", "cells")
+    np.testing.assert_allclose(layer.scale, (40, 8, 8), rtol=1e-6)
+    np.testing.assert_allclose(layer.translate, (40, 16, 24), rtol=1e-6)
+    np.testing.assert_array_equal(np.asarray(layer.data[...]), values[1:4, 2:30, 3:40])

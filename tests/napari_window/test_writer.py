@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import dask.array as da
+import npe2
 import numpy as np
 import pytest
+import tifffile
 from napari.layers import Labels
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 
-from napari_nnunet_em._napari import writer
+import napari_nnunet_em
 from napari_nnunet_em._napari.reader import read
 from napari_nnunet_em._napari.writer import write_labels
 from napari_nnunet_em.errors import InputError, OutputError
+from napari_nnunet_em.io import open_volume
 
 NM = {"scale": (40, 8, 8), "translate": (80, 160, 240), "units": ("nanometer",) * 3}
 
@@ -34,8 +37,9 @@ def level_zero(data):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64])
 def test_labels_come_back_with_scale_and_place(tmp_path: Path, dtype, monkeypatch) -> None:
-    monkeypatch.setattr(writer, "_BLOCK", (2, 64, 64))  # several blocks, also cut ones
-    monkeypatch.setattr(writer, "_CHUNK", (2, 32, 32))
+    for module in ("blocks", "to_ome_zarr"):  # several blocks, also cut ones
+        monkeypatch.setattr(f"napari_nnunet_em.export.{module}.BLOCK_SHAPE", (2, 64, 64))
+    monkeypatch.setattr("napari_nnunet_em.export.to_ome_zarr.CHUNK_SHAPE", (2, 32, 32))
     values = labels(dtype)
     assert save(tmp_path / "out.zarr", Labels(values, name="my cells", **NM)) == [str(tmp_path / "out.zarr")]
     ((data, keywords, kind),) = read(str(tmp_path / "out.zarr"))
@@ -92,3 +96,46 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     save(tmp_path / "out.zarr", layer)
     with pytest.raises(OutputError):
         save(tmp_path / "out.zarr", layer)
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".h5", ".nrrd", ".nii", ".nii.gz"])
+def test_other_formats_keep_scale_and_place_and_replace_a_file(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"out{suffix}"
+    save(target, Labels(labels(shape=(2, 9, 9)), **NM))
+    values = labels()
+    assert save(target, Labels(values, name="cells", **NM)) == [str(target)]
+    volume = open_volume(target)
+    np.testing.assert_array_equal(volume.array[...], values)
+    assert volume.voxel_size_nm == pytest.approx((40, 8, 8))
+    assert volume.origin_nm == pytest.approx((80, 160, 240))
+
+
+def test_formats_that_need_no_voxel_size_are_saved_without(tmp_path: Path) -> None:
+    save(tmp_path / "out.nrrd", Labels(labels()))
+    assert open_volume(tmp_path / "out.nrrd").voxel_size_nm is None
+
+
+def test_the_manifest_claims_no_plain_tiff() -> None:
+    manifest = npe2.PluginManifest.from_file(Path(napari_nnunet_em.__file__).parent / "napari.yaml")
+    claimed = {p for reader in manifest.contributions.readers for p in reader.filename_patterns}
+    written = {e for writer in manifest.contributions.writers for e in writer.filename_extensions}
+    menus = manifest.contributions.menus["napari/file/io_utilities"]
+    assert [item.command for item in menus] == ["napari-nnunet-em.export"]
+    assert claimed == {"*.zarr", "*.h5", "*.hdf5", "*.nrrd", "*.nii", "*.nii.gz"}
+    assert written == {".zarr", ".ome.tif", ".h5", ".hdf5", ".nrrd", ".nii", ".nii.gz"}
+
+
+def test_napari_saves_by_the_ending(tmp_path: Path) -> None:
+    npe2.PluginManager.instance().discover()  # as the window does when it opens
+    values = labels()
+    layer = Labels(values, name="cells", **NM)
+    for suffix in (".nrrd", ".nii.gz", ".ome.tif", ".zarr"):
+        target = tmp_path / f"out{suffix}"
+        assert layer.save(str(target)) == [str(target)]
+        path = target / "labels" / "cells" if suffix == ".zarr" else target
+        np.testing.assert_array_equal(open_volume(path).array[...], values)
+        assert open_volume(path).voxel_size_nm == pytest.approx((40, 8, 8)), suffix
+    # Plain TIFF stays with napari itself.
+    layer.save(str(tmp_path / "out.tif"))
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert not file.is_ome

@@ -1,4 +1,4 @@
-"""Opens Zarr folders and HDF5 files as layers, lazily, with their voxel size."""
+"""Opens Zarr folders, HDF5, NRRD and NIfTI files as layers, lazily, with their voxel size."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import numpy as np
 
 from napari_nnunet_em._napari.features import LABELS_KEY, stored_features
 from napari_nnunet_em._napari.lazyviews import FixedAxes
+from napari_nnunet_em._napari.widgets.dataset_dialog import ask_for_datasets
 from napari_nnunet_em._napari.zarrgroups import GroupFacts, group_facts, is_zarr_folder, label_names
-from napari_nnunet_em.io import Volume, open_volume
+from napari_nnunet_em.io import Choice, Volume, list_choices, open_volume
 
-LayerData = tuple[Any, dict[str, Any], str]
+LayerData = tuple[Any, ...]
+"""Data, keywords of the layer, its kind; or one None, which tells napari that there is nothing to add."""
+
 Reader = Callable[[str], list[LayerData]]
 
-_HDF5 = (".h5", ".hdf5")
+_FILES = (".h5", ".hdf5", ".nrrd", ".nii", ".nii.gz")
 _MAX_CHANNELS = 8
 """Channels become layers of their own up to this number; more stay an axis with a slider."""
 
@@ -37,14 +40,15 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     folder = Path(path)
     if folder.is_dir():
         return read if is_zarr_folder(folder) else None
-    return read if folder.suffix.lower() in _HDF5 else None
+    return read if folder.name.lower().endswith(_FILES) else None
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
     """Layers of a file or folder; no voxel is read.
 
     A result of ours gives its probability and its labels, each with its place in the volume it was
-    made from. Voxels of unknown size get napari's plain pixels.
+    made from. Voxels of unknown size get napari's plain pixels. Where a file holds several volumes and
+    there is a window, the user is asked which ones.
 
     Parameters
     ----------
@@ -53,9 +57,31 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
     Raises
     ------
     InputError
-        If there is no volume, or several and no word on which.
+        If there is no volume, or several, no word on which, and no window to ask in.
     """
     source = Path(path if isinstance(path, str | os.PathLike) else path[0])
+    chosen = _chosen(source)
+    if chosen is None:
+        return _read_one(source)
+    return [layer for choice in chosen for layer in _read_choice(source, choice)] or [(None,)]
+
+
+def _chosen(source: Path) -> tuple[Choice, ...] | None:
+    """Which volumes of a container are wanted; None where there is nothing to choose, or nobody to ask."""
+    if source.is_dir() and "multiscales" in group_facts(source).ome:
+        return None
+    choices = list_choices(source)
+    return ask_for_datasets(source, choices) if len(choices) > 1 else None
+
+
+def _read_choice(source: Path, choice: Choice) -> list[LayerData]:
+    if source.is_dir():
+        return _read_one(Path(choice.address))
+    name = f"{_layer_name(source)} {choice.name.strip('/')}"
+    return _image_layers(open_volume(choice.address), GroupFacts(), name)
+
+
+def _read_one(source: Path) -> list[LayerData]:
     facts = group_facts(source) if source.is_dir() else GroupFacts()
     name = _layer_name(source)
     names = label_names(source) if source.is_dir() else ()
@@ -71,7 +97,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _image_layers(volume: Volume, facts: GroupFacts, name: str) -> list[LayerData]:
-    if facts.is_labels:
+    if facts.is_labels or (not facts.ome and _surely_labels(volume)):
         return [_labels_layer(volume, facts, name, visible=True)]
     display: dict[str, Any] = {"multiscale": len(volume.levels) > 1}
     if volume.dtype == np.uint8:
@@ -96,6 +122,11 @@ def _image_layers(volume: Volume, facts: GroupFacts, name: str) -> list[LayerDat
         )
         for channel in channels
     ]
+
+
+def _surely_labels(volume: Volume) -> bool:
+    """No microscope records whole numbers of 32 or 64 bits; segmentations hold them."""
+    return volume.dtype.kind in "iu" and volume.dtype.itemsize >= 4 and volume.channels == 1
 
 
 def _labels_layer(volume: Volume, facts: GroupFacts, name: str, *, visible: bool) -> LayerData:
@@ -123,7 +154,7 @@ def _place(volume: Volume, facts: GroupFacts, channel_taken: bool) -> dict[str, 
         return {}
     axes = volume.axes.removeprefix("c") if channel_taken else volume.axes
     size = dict(zip("zyx", volume.voxel_size_nm, strict=True))
-    origin = dict(zip("zyx", facts.origin_nm(volume.voxel_size_nm), strict=True))
+    origin = dict(zip("zyx", volume.origin_nm or facts.origin_nm(volume.voxel_size_nm), strict=True))
     return {
         "scale": tuple(size.get(a, 1.0) for a in axes),
         "translate": tuple(origin.get(a, 0.0) for a in axes),
@@ -136,5 +167,5 @@ def _place(volume: Volume, facts: GroupFacts, channel_taken: bool) -> dict[str, 
 def _layer_name(source: Path) -> str:
     parts = [p for p in source.parts if p.lower().endswith(".zarr")]
     inside = source.name if parts and source.name != parts[-1] else ""
-    stem = Path(parts[-1]).stem if parts else source.stem
+    stem = Path(parts[-1]).stem if parts else source.stem.removesuffix(".nii")
     return f"{stem} {inside}".strip()

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nnunet_em.config import Planes, SpacingUnit
+from napari_nnunet_em.export import Format
+from napari_nnunet_em.export.formats import FORMATS
 from napari_nnunet_em.progress import ProgressEvent, Stage
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ _STAGES = {
     Stage.LABELS: "Writing objects",
     Stage.MEASURE: "Measuring objects",
     Stage.COMPARE: "Comparing",
+    Stage.EXPORT: "Exporting",
     Stage.FINISHED: "Finished",
 }
 
@@ -129,6 +132,20 @@ def short_licence(text: str) -> str:
 def error_note(sentence: str) -> str:
     """A problem, as rich text for the form."""
     return f"<span style='color: #e0564a'>{html.escape(sentence)}</span>"
+
+
+_EXPORTS = {
+    Format.OME_ZARR: "A folder with a pyramid, and colours of labels. For napari and other viewers.",
+    Format.TIFF: "One BigTIFF file in tiles with OME metadata. For Fiji (Bio-Formats).",
+    Format.HDF5: "One file in chunks with axes and voxel size. For ilastik, Fiji, Python.",
+    Format.NRRD: "One file, sizes in nm. For 3D Slicer, ITK.",
+    Format.NIFTI: "One file, sizes in µm. For ITK-SNAP, nibabel.",
+}
+
+
+def export_note(kind: Format) -> str:
+    """What a format is and who reads it."""
+    return f"<b>{FORMATS[kind].title}</b>: {_EXPORTS[kind]}"
 
 
 def as_text(value: Any) -> str:

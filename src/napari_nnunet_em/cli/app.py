@@ -20,6 +20,7 @@ COMMANDS = {
     "segment": "segment a volume into objects, as OME-Zarr and a table",
     "plan": "say what a segmentation will take: tiles, memory, disk and time",
     "measure": "measure the objects of any label image, as a table",
+    "export": "write labels or an image as OME-Zarr, TIFF, HDF5, NRRD or NIfTI",
     "evaluate": "compare a segmentation with a truth: voxels and objects",
     "info": "say what a volume, a model or a result holds",
     "models": "list the installed models",

@@ -26,6 +26,7 @@ LABELS = {
     Stage.LABELS: "Writing objects",
     Stage.MEASURE: "Measuring objects",
     Stage.COMPARE: "Comparing",
+    Stage.EXPORT: "Exporting",
     Stage.FINISHED: "Finished",
 }
 

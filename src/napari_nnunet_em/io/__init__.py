@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _LAZY = {
+    "Choice": "napari_nnunet_em.io.choices",
     "ChunkCache": "napari_nnunet_em.io.chunk_cache",
     "JOB_FOLDER": "napari_nnunet_em.io.output",
     "Kind": "napari_nnunet_em.io.spec",
@@ -18,6 +19,7 @@ _LAZY = {
     "check_output": "napari_nnunet_em.io.output",
     "create_table_group": "napari_nnunet_em.io.tables",
     "describe": "napari_nnunet_em.io.description",
+    "list_choices": "napari_nnunet_em.io.choices",
     "open_volume": "napari_nnunet_em.io.open",
     "regular_chunks": "napari_nnunet_em.io.chunk_cache",
     "remove_store": "napari_nnunet_em.io.output",
@@ -26,6 +28,7 @@ _LAZY = {
 
 __all__ = [
     "JOB_FOLDER",
+    "Choice",
     "ChunkCache",
     "Kind",
     "MultiscaleSink",
@@ -34,6 +37,7 @@ __all__ = [
     "check_output",
     "create_table_group",
     "describe",
+    "list_choices",
     "open_volume",
     "regular_chunks",
     "remove_store",
@@ -41,6 +45,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from napari_nnunet_em.io.choices import Choice, list_choices
     from napari_nnunet_em.io.chunk_cache import ChunkCache, regular_chunks
     from napari_nnunet_em.io.description import describe
     from napari_nnunet_em.io.open import open_volume

@@ -11,6 +11,7 @@ attribute                     meaning
 ``resolution``                nanometres, unless ``units`` or ``unit`` name another length (CREMI)
 ``voxel_size``                the same (Funke lab, daisy)
 ``scale``                     only with ``units`` or ``unit``
+``offset``                    nm, beside ``resolution``: where the first voxel lies (CREMI)
 ``axistags``                  axes, as vigra and ilastik write them (JSON)
 ``axes``, ``axis_names``,     axes, as a string or list of names
 ``_ARRAY_DIMENSIONS``
@@ -62,6 +63,39 @@ def attribute_voxel_size(chain: Iterable[Attributes], kind: str) -> StoredVoxelS
             if values is not None:
                 return StoredVoxelSize(values, f"{kind} attribute {name}")
     return None
+
+
+def attribute_origin(attributes: Attributes, axes: str | None, ndim: int) -> tuple[float | None, ...] | None:
+    """Where the first voxel lies along each stored axis, in nm, or None where the array does not say.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Attributes of the array itself; ``offset`` has the units of the ``resolution`` beside it.
+    axes : str or None
+        Letters of the stored axes; without them `ndim` of up to three are taken to be spatial.
+    ndim : int
+        Number of axes.
+    """
+    numbers = np.ravel(np.asarray(attributes.get("offset", ()), dtype=object))
+    size = _lengths_nm(attributes, "resolution", "nm")
+    if (
+        size is None
+        or len(size) != len(numbers)
+        or attributes.get("units", attributes.get("unit")) is not None
+    ):
+        return None
+    letters = axes or "zyx"[-ndim:]
+    spatial = [letter for letter in letters if letter in "zyx"]
+    if len(letters) != ndim or len(spatial) != len(numbers):
+        return None
+    try:
+        places = dict(zip(spatial, (float(n) for n in numbers), strict=True))
+    except (TypeError, ValueError):
+        return None
+    return (
+        tuple(places.get(letter) for letter in letters) if np.isfinite(list(places.values())).all() else None
+    )
 
 
 def _lengths_nm(attributes: Attributes, name: str, default_unit: str | None) -> tuple[float, ...] | None:

@@ -10,7 +10,12 @@ from typing import Any
 import h5py
 
 from napari_nnunet_em.errors import InputError
-from napari_nnunet_em.io.attributes import attribute_axes, attribute_voxel_size, axis_letters
+from napari_nnunet_em.io.attributes import (
+    attribute_axes,
+    attribute_origin,
+    attribute_voxel_size,
+    axis_letters,
+)
 from napari_nnunet_em.io.candidates import choose_one, describe_candidate, is_candidate, listing
 from napari_nnunet_em.io.finding import Finding
 
@@ -53,6 +58,21 @@ def is_hdf5(path: Path) -> bool:
     return bool(h5py.is_hdf5(path))
 
 
+def list_hdf5(file: Path, inner: str = "") -> dict[str, str]:
+    """Datasets of an HDF5 file, or of a group in it, that may be volumes: path to shape and type.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be opened.
+    """
+    with _open_file(file) as root:
+        node = root.get(inner) if inner else root
+        if isinstance(node, h5py.Dataset):
+            return {f"/{inner}": describe_candidate(node.shape or (), node.dtype)}
+        return _datasets(node, f"/{inner}/" if inner else "/") if isinstance(node, h5py.Group) else {}
+
+
 def find_hdf5(file: Path, inner: str) -> Finding:
     """Find a dataset in an HDF5 file.
 
@@ -68,14 +88,7 @@ def find_hdf5(file: Path, inner: str) -> Finding:
     InputError
         When the file cannot be opened, the path does not exist, or there are several datasets.
     """
-    try:
-        # Shared file systems often refuse locks, which reading does not need.
-        root = h5py.File(file, "r", locking="best-effort")
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be opened as HDF5: {error}; it may be incomplete, open in a program that "
-            "writes to it, or not an HDF5 file."
-        ) from error
+    root = _open_file(file)
     node = root if not inner else root.get(inner)
     if not isinstance(node, h5py.Group | h5py.Dataset):
         found = _datasets(root)
@@ -86,6 +99,17 @@ def find_hdf5(file: Path, inner: str) -> Finding:
         found = {f"/{prefix}{name}": text for name, text in _datasets(node, "").items()}
         node = root[choose_one(found, f"{file}:/{inner}" if inner else str(file), f"{file}:")]
     return find_hdf5_dataset(node, f"{file}:{node.name}")
+
+
+def _open_file(file: Path) -> h5py.File:
+    try:
+        # Shared file systems often refuse locks, which reading does not need.
+        return h5py.File(file, "r", locking="best-effort")
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be opened as HDF5: {error}; it may be incomplete, open in a program that "
+            "writes to it, or not an HDF5 file."
+        ) from error
 
 
 def find_hdf5_dataset(dataset: h5py.Dataset, origin: str | None = None) -> Finding:
@@ -105,7 +129,8 @@ def find_hdf5_dataset(dataset: h5py.Dataset, origin: str | None = None) -> Findi
     labels = [dim.label for dim in dataset.dims] if ndim else []
     axes = attribute_axes(dataset.attrs, ndim) or (axis_letters(labels, ndim) if labels else None)
     chain = (node.attrs for node in _with_parents(dataset))
-    return Finding(dataset, where, axes, voxel_size=attribute_voxel_size(chain, "HDF5"))
+    place = attribute_origin(dataset.attrs, axes, ndim)
+    return Finding(dataset, where, axes, voxel_size=attribute_voxel_size(chain, "HDF5"), origin_nm=place)
 
 
 def _with_parents(dataset: h5py.Dataset) -> Iterator[h5py.HLObject]:

@@ -16,7 +16,7 @@ import zarr
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.io.candidates import describe_candidate
 from napari_nnunet_em.io.finding import Finding
-from napari_nnunet_em.io.tiff_metadata import axes_of, voxel_size_of
+from napari_nnunet_em.io.tiff_metadata import axes_of, place_of, voxel_size_of
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SMALL_STRIP_BYTES = 32 * 1024
@@ -48,7 +48,7 @@ def find_tiff(path: Path) -> Finding:
             index = main_series(tif, path)
             series = tif.series[index]
             check_complete(tif, series, path)
-            axes, voxel_size = axes_of(series), voxel_size_of(tif, index)
+            axes, voxel_size, place = axes_of(series), voxel_size_of(tif, index), place_of(tif, index)
             levels = series_levels(series)
     except BaseException:
         tif.close()
@@ -59,7 +59,7 @@ def find_tiff(path: Path) -> Finding:
     striped = not series.keyframe.is_tiled
     sides = zip(axes, levels[0].chunks, levels[0].shape, strict=True)
     chunks = tuple(n if letter == "y" else chunk for letter, chunk, n in sides) if striped else None
-    return Finding(levels[0], str(path), axes, levels, voxel_size, chunks)
+    return Finding(levels[0], str(path), axes, levels, voxel_size, chunks, place)
 
 
 def open_tiff(path: Path) -> tifffile.TiffFile:

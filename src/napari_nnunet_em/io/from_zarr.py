@@ -46,6 +46,25 @@ def find_zarr(path: Path) -> Finding:
     return _ome_finding(path, attributes) if is_ome_image(attributes) else _find_below(path)
 
 
+def list_zarr(path: Path) -> dict[str, str]:
+    """Images, label images and arrays in a Zarr folder: path below it to a short description.
+
+    The folder itself has the path ``.``; the levels of an image are not listed.
+
+    Raises
+    ------
+    InputError
+        When its metadata cannot be read.
+    """
+    node = _open_node(path)
+    if isinstance(node, zarr.Array):
+        return {".": describe_candidate(node.shape, node.dtype)}
+    if node is not None and is_ome_image(dict(node.attrs)):
+        labels = (name for name, _ in _walk_labels(path, path, _MAX_DEPTH))
+        return {".": "OME-Zarr image", **dict.fromkeys(labels, "label image")}
+    return dict(_walk(path, path, _MAX_DEPTH))
+
+
 def find_zarr_array(array: zarr.Array[Any], path: Path | None = None) -> Finding:
     """Describe a Zarr array; its voxel size may stand in the group above it.
 

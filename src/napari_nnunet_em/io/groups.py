@@ -149,15 +149,26 @@ def add_attributes(group: zarr.Group, path: Path, attributes: dict[str, Any]) ->
         group.update_attributes(attributes)
 
 
+def store_attributes(store: Path, name: str, spec: SinkSpec, plan: tuple[Level, ...]) -> None:
+    """Write the attributes of an image anew, for what is known only after its voxels: colours of labels."""
+    group = zarr.open_group(store / name, mode="r+", use_consolidated=False)
+    title = Path(name).name or store.stem
+    add_attributes(group, store / name, image_attributes(spec, plan, title))
+
+
 def _create_level(group: zarr.Group, path: str, spec: SinkSpec, level: Level) -> zarr.Array[Any]:
     storage: dict[str, Any]
+    strength = spec.compression_level
     if spec.ome_zarr_version is OmeZarrVersion.V04:
         storage = {
-            "compressors": {"id": "zstd", "level": 1},
+            "compressors": None if strength is None else {"id": "zstd", "level": strength},
             "chunk_key_encoding": {"name": "v2", "separator": "/"},
         }
     else:
-        storage = {"compressors": ZstdCodec(level=1), "dimension_names": tuple(spec.axes)}
+        storage = {
+            "compressors": None if strength is None else ZstdCodec(level=strength),
+            "dimension_names": tuple(spec.axes),
+        }
     shape, chunks = _layout(spec, level)
     return group.create_array(
         path,

@@ -25,6 +25,9 @@ from napari_nnunet_em.io.spec import SINK_KEY, Kind, SinkSpec
 OWN_KEY = "napari_nnunet_em"
 """Our key in the attributes of a group, beside those of OME-Zarr."""
 
+STAND_IN = "stand_in_for_labels"
+"""Under our key: an image that exists only because OME-Zarr wants an image above every label image."""
+
 _CHANNEL_COLORS = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 
 

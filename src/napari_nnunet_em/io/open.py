@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from napari_nnunet_em.io.finding import ArrayLike, Finding
 from napari_nnunet_em.io.from_folder import find_folder, find_picture, is_picture
 from napari_nnunet_em.io.from_hdf5 import find_hdf5, is_hdf5, split_address
 from napari_nnunet_em.io.from_memory import find_array
+from napari_nnunet_em.io.from_nifti import find_nifti, is_nifti
+from napari_nnunet_em.io.from_nrrd import find_nrrd, is_nrrd
 from napari_nnunet_em.io.from_tiff import find_tiff, is_tiff
 from napari_nnunet_em.io.from_zarr import find_zarr, is_zarr
 from napari_nnunet_em.io.layout import settle_layout
@@ -25,7 +28,15 @@ from napari_nnunet_em.io.voxel_size import (
     stored_voxel_size,
 )
 
-_KINDS = "OME-Zarr, Zarr, HDF5 (file.h5:/dataset), TIFF, or a folder of 2D slices"
+_KINDS = "OME-Zarr, Zarr, HDF5 (file.h5:/dataset), TIFF, NRRD, NIfTI, or a folder of 2D slices"
+
+_FILES: tuple[tuple[Callable[[Path], bool], Callable[[Path], Finding]], ...] = (
+    (is_tiff, find_tiff),
+    (is_hdf5, lambda path: find_hdf5(path, "")),
+    (is_nrrd, find_nrrd),
+    (is_nifti, find_nifti),
+    (is_picture, find_picture),
+)
 
 
 def open_volume(
@@ -40,9 +51,9 @@ def open_volume(
     ----------
     source : path or array
         OME-Zarr 0.4 or 0.5, Zarr v2 or v3 (the store, or a group or array inside it), HDF5
-        (``file.h5:/path/to/dataset``, or ``file.h5`` where one dataset can be meant), TIFF, a folder of
-        2D slices, a 2D image; or a NumPy, dask, Zarr or h5py array, or a list of such arrays as levels of
-        a pyramid, as napari's layers hold them.
+        (``file.h5:/path/to/dataset``, or ``file.h5`` where one dataset can be meant), TIFF, NRRD,
+        NIfTI, a folder of 2D slices, a 2D image; or a NumPy, dask, Zarr or h5py array, or a
+        list of such arrays as levels of a pyramid, as napari's layers hold them.
     axes : str, optional
         Meaning of the stored axes in stored order, out of z, y, x, c, such as ``"xyz"``; axes of length 1
         may be left out. Overrides the metadata. Without both, (y, x), (z, y, x) or (c, z, y, x) is assumed.
@@ -102,14 +113,27 @@ def _find_path(text: str) -> Finding:
     if address is not None:
         return find_hdf5(file, address[1])
     if path.is_dir():
+        _refuse_n5(path)
         return find_zarr(path) if is_zarr(path) else find_folder(path)
-    if is_tiff(path):
-        return find_tiff(path)
-    if is_hdf5(path):
-        return find_hdf5(path, "")
-    if is_picture(path):
-        return find_picture(path)
+    for recognised, find in _FILES:
+        if recognised(path):
+            return find(path)
     raise InputError(f"{path} is no format that can be opened: give {_KINDS}.")
+
+
+def _refuse_n5(folder: Path) -> None:
+    """N5 is a folder with a JSON file that names its version, or the sizes of an array."""
+    try:
+        attributes = json.loads((folder / "attributes.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if isinstance(attributes, dict) and (
+        "n5" in attributes or {"dimensions", "blockSize"} <= attributes.keys()
+    ):
+        raise InputError(
+            f"{folder} is N5, which zarr-python reads no more since its version 3: convert it to Zarr or "
+            "HDF5, for example in Fiji (File > Import > N5, then save), or with zarr-python 2."
+        )
 
 
 def _nearest(path: Path) -> str:

@@ -50,6 +50,20 @@ def check_output(store: Path, input_origin: str) -> None:
         _check_not_saved_by_hand(store)
 
 
+def check_apart(store: Path, input_origin: str) -> None:
+    """Refuse an output, file or folder, that is the input or lies inside it, or the other way round.
+
+    Raises
+    ------
+    OutputError
+        With both paths.
+    """
+    source = _local_path(input_origin)
+    if source is not None:
+        with explained(store):
+            _check_apart(store, source)
+
+
 def check_folder(store: Path) -> None:
     """Refuse a folder that is not ours or cannot be written; missing and empty ones are fine.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,23 @@ class MultiscaleSink:
         with explained(self.path):
             for array, level, part in zip(self.levels, self.plan, reduce(data, self.plan), strict=True):
                 array[(..., *level.box(box).slices)] = part
+
+    def color_labels(self, colors: Mapping[int, tuple[int, int, int, int]]) -> None:
+        """State colours of labels, which are often known only after the last block.
+
+        Parameters
+        ----------
+        colors : mapping of int to tuple of int
+            Label to red, green, blue and alpha, 0 to 255; they replace what was stated before.
+
+        Raises
+        ------
+        OutputError
+            If the metadata cannot be written.
+        """
+        self.spec = dataclasses.replace(self.spec, label_colors=dict(colors))
+        with explained(self.path):
+            groups.store_attributes(self.store, self.name, self.spec, self.plan)
 
     def read(self, box: Box, level: int = 0) -> np.ndarray[Any, Any]:
         """Read a box of one level.

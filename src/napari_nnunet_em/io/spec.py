@@ -54,6 +54,8 @@ class SinkSpec:
         One per channel (one where there is no channel axis), or empty.
     label_colors : mapping of int to tuple of int
         Red, green, blue and alpha, 0 to 255, for some label values.
+    compression_level : int or None
+        Of Zstandard, 1 (fast) to 22; None stores the voxels as they are.
     attributes : mapping
         More to store under ``napari_nnunet_em`` in the attributes of the group; plain JSON values.
 
@@ -74,6 +76,7 @@ class SinkSpec:
     ome_zarr_version: OmeZarrVersion = OmeZarrVersion.V05
     channel_names: tuple[str, ...] = ()
     label_colors: Mapping[int, tuple[int, int, int, int]] = field(default_factory=dict)
+    compression_level: int | None = 1
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,19 +49,47 @@ def voxel_size_of(tif: tifffile.TiffFile, index: int) -> StoredVoxelSize | None:
     return None
 
 
+def place_of(tif: tifffile.TiffFile, index: int) -> tuple[float | None, ...] | None:
+    """Where OME-XML places the first pixel, nm for each axis of a series; None where it does not."""
+    planes = _ome_pixels(tif, index).get("Plane", [])
+    first = planes[0] if isinstance(planes, list) and planes else planes
+    if not isinstance(first, Mapping):
+        return None
+    places = {axis: _ome_place(first, f"Position{axis.upper()}") for axis in "zyx"}
+    letters = tif.series[index].axes.lower()
+    # One slice of a stack has lost its axis z, but not its place on it.
+    letters = "zyx" if letters == "yx" and places["z"] is not None else letters
+    return tuple(places.get(letter) for letter in letters) if places["y"] is not None else None
+
+
+def _ome_place(plane: Mapping[str, Any], name: str) -> float | None:
+    factor = nm_per_unit(plane.get(f"{name}Unit"))
+    value = plane.get(name)
+    number = float(value) if isinstance(value, int | float) else math.nan
+    return float(f"{number * factor:.12g}") if factor is not None and math.isfinite(number) else None
+
+
 def _per_axis(axes: str, sizes: Sizes) -> tuple[float | None, ...]:
+    if axes == "YX" and sizes.get("z"):
+        return sizes["z"], sizes["y"], sizes["x"]  # one slice of a stack
     # A stack whose pages are unnamed, or named as time by mistake, has its spacing between those pages.
     depth = next((letter for letter in "ZQIT" if letter in axes), "")
     return tuple(sizes.get("z" if letter == depth else letter.lower()) for letter in axes)
 
 
 def _ome_sizes(tif: tifffile.TiffFile, index: int) -> Sizes | None:
+    pixels = _ome_pixels(tif, index)
+    return {axis: _ome_size(pixels, f"PhysicalSize{axis.upper()}") for axis in "zyx"} if pixels else None
+
+
+def _ome_pixels(tif: tifffile.TiffFile, index: int) -> Mapping[str, Any]:
+    """The element Pixels of an image; empty where there is none."""
     if not tif.is_ome or tif.ome_metadata is None:
-        return None
+        return {}
     images = tifffile.xml2dict(tif.ome_metadata).get("OME", {}).get("Image", [])
     images = images if isinstance(images, list) else [images]
     pixels: Mapping[str, Any] = images[index].get("Pixels", {}) if index < len(images) else {}
-    return {axis: _ome_size(pixels, f"PhysicalSize{axis.upper()}") for axis in "zyx"}
+    return pixels
 
 
 def _ome_size(pixels: Mapping[str, Any], name: str) -> float | None:

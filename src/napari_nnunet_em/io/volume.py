@@ -39,7 +39,7 @@ class Volume:
     levels : tuple of ArrayLike
         The pyramid, `array` first, with the same axes; just ``(array,)`` when there is none.
     origin_nm : tuple of float or None, (z, y, x)
-        Where the centre of the first voxel lies in the world, as OME-Zarr states it; None elsewhere.
+        Where the centre of the first voxel lies in the world, where the file states it; None elsewhere.
 
     Raises
     ------
@@ -88,13 +88,15 @@ class Volume:
         named = dict(zip(self.axes, sides, strict=True))
         return as_shape([min(named.get(axis, 1), n) for axis, n in zip("zyx", self.shape, strict=True)])
 
-    def read(self, box: Box) -> npt.NDArray[Any]:
+    def read(self, box: Box, channel: int | None = None) -> npt.NDArray[Any]:
         """Read the voxels of a box.
 
         Parameters
         ----------
         box : Box
             Voxels along (z, y, x), inside the volume.
+        channel : int, optional
+            Read this channel alone; the others stay on disk where they have chunks of their own.
 
         Returns
         -------
@@ -112,8 +114,10 @@ class Volume:
         if not inside or any(a > b for a, b in zip(box.start, box.stop, strict=True)):
             raise ValueError(f"the box {box} does not lie inside a volume of shape {self.shape}")
         cuts = dict(zip("zyx", box.slices, strict=True))
+        if channel is not None:
+            cuts["c"] = slice(channel, channel + 1)
         data = self._load(tuple(cuts.get(axis, slice(None)) for axis in self.axes))
-        return data.reshape(self.channels, *box.shape)
+        return data.reshape(-1 if channel is not None else self.channels, *box.shape)
 
     def fingerprint(self) -> str:
         """A digest of shape, channels, data type and sampled content.

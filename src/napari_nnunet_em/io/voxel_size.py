@@ -135,12 +135,14 @@ def stored_origin(places: Sequence[float | None] | None, letters: Sequence[str |
     Parameters
     ----------
     places : sequence of (float or None), or None
-        One per stored axis; None where the metadata place nothing.
+        One per stored axis, or z, y, x for a single slice; None where the metadata place nothing.
     letters : sequence of (str or None)
         Letter of each stored axis, z, y, x or c; None for an axis that was dropped.
     """
     if places is None:
         return None
-    named = {letter: place for letter, place in zip(letters, places, strict=True) if letter is not None}
+    one_slice = len(places) == 3 and list(letters) == ["y", "x"]
+    stored = list("zyx") if one_slice else letters
+    named = {letter: place for letter, place in zip(stored, places, strict=True) if letter is not None}
     z, y, x = named.get("z", 0.0), named.get("y"), named.get("x")
     return None if z is None or y is None or x is None else (z, y, x)

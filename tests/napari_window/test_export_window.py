@@ -1,0 +1,190 @@
+"""The dock Export labels in a real napari window: layers, files, choices, refusals, Stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import Qt
+
+from napari_nnunet_em._napari import exporting
+from napari_nnunet_em._napari.widgets import dataset_dialog
+from napari_nnunet_em._napari.widgets.dataset_dialog import DatasetDialog, ask_for_datasets
+from napari_nnunet_em._napari.widgets.export import FROM_FILE
+from napari_nnunet_em.export import ExportSettings, export_labels
+from napari_nnunet_em.io import list_choices, open_volume
+from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage, finish
+
+from .conftest import PLACE, VOXEL_SIZE_NM
+
+pytestmark = pytest.mark.gui
+
+MINUTE = 60_000
+
+
+def cells(dtype: Any = np.uint32) -> np.ndarray:
+    return np.random.default_rng(4).integers(0, 9, (4, 40, 50)).astype(dtype)
+
+
+@pytest.fixture
+def opened(make_napari_viewer_proxy) -> tuple[Any, Any]:
+    """A window with the widget, as the menu opens it."""
+    viewer = make_napari_viewer_proxy(show=True)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nnunet-em", "Export labels")
+    return viewer, widget
+
+
+def press(widget, qtbot) -> None:
+    qtbot.mouseClick(widget.progress.start_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(widget.progress.start_button.isEnabled, timeout=MINUTE)
+
+
+def test_a_layer_is_exported_where_it_lies(opened, qtbot, tmp_path: Path) -> None:
+    viewer, widget = opened
+    viewer.add_image(cells(np.uint8), name="raw", **PLACE)
+    viewer.add_labels(cells(), name="cells", translate=(400, 80, 160), **PLACE)
+    assert widget.source.currentText() == "cells"
+    shown = [widget.source.itemText(i) for i in range(widget.source.count())]
+    assert shown == ["cells", "raw", FROM_FILE]
+    assert not widget.path.widget.native.isVisible()
+    widget.destination.value = str(tmp_path / "out.zarr")
+    widget.form["format"].value = "nrrd"
+    assert widget.destination.value == str(tmp_path / "out.nrrd")
+    assert "3D Slicer" in widget.note.text()
+    widget.form["region"].value = "1:4,0:40,5:50"
+    press(widget, qtbot)
+    assert widget.progress.status.text() == f"Saved in {tmp_path / 'out.nrrd'}"
+    written = open_volume(tmp_path / "out.nrrd")
+    np.testing.assert_array_equal(written.array[...], cells()[1:, :, 5:])
+    assert written.voxel_size_nm == VOXEL_SIZE_NM
+    assert written.origin_nm == (440, 80, 200)
+
+    widget.source.setCurrentText("raw")
+    widget.source.activated.emit(1)
+    viewer.add_labels(cells(), name="more", **PLACE)
+    assert widget.source.currentText() == "raw"  # chosen by hand
+    widget.form["format"].value = "ome-zarr"
+    press(widget, qtbot)
+    np.testing.assert_array_equal(open_volume(tmp_path / "out.zarr").array[...], cells(np.uint8)[1:, :, 5:])
+
+
+def test_a_volume_in_a_file_is_chosen_and_exported(opened, qtbot, tmp_path: Path) -> None:
+    _, widget = opened
+    with h5py.File(tmp_path / "two.h5", "w") as file:
+        file["raw"], file["labels/neurons"] = cells(np.uint8), cells()
+    widget.source.setCurrentText(FROM_FILE)
+    assert widget.path.widget.native.isVisible()
+    widget.path.value = str(tmp_path / "two.h5")
+    assert widget.inside.isVisible()
+    assert widget.inside.currentText().startswith("/labels/neurons")
+    widget.destination.value = str(tmp_path / "out.ome.tif")
+    press(widget, qtbot)
+    np.testing.assert_array_equal(open_volume(tmp_path / "out.ome.tif").array[...], cells())
+
+    source = open_volume(cells(), voxel_size_nm=VOXEL_SIZE_NM)
+    finish(export_labels(source, tmp_path / "in.zarr", ExportSettings(name="mito")))
+    widget.path.value = str(tmp_path / "in.zarr")
+    assert [widget.inside.itemText(i).split()[0] for i in range(2)] == ["the", "labels/mito"]
+    for row, name, values in ((1, "mito.nii", cells()), (0, "image.nii", cells() != 0)):
+        widget.inside.setCurrentIndex(row)
+        widget.destination.value = str(tmp_path / name)
+        press(widget, qtbot)
+        np.testing.assert_array_equal(open_volume(tmp_path / name).array[...], values)
+
+
+def test_what_cannot_be_exported_is_said(opened, qtbot, tmp_path: Path) -> None:
+    viewer, widget = opened
+    notification_manager.records.clear()
+
+    def refused(sentence: str) -> None:
+        press(widget, qtbot)
+        assert sentence in widget.progress.status.text()
+        assert sentence in notification_manager.records[-1].message
+
+    refused("There is no source")
+    viewer.add_labels(cells()[None], name="series")
+    widget.source.setCurrentText("series")
+    refused("has 4 axes")
+    viewer.layers.clear()
+    viewer.add_labels(cells(), name="cells")
+    refused("There is no destination")
+    widget.destination.value = str(tmp_path / "out.png")
+    assert "stands for no format" in widget.note.text()
+    refused("stands for no format")
+    widget.destination.value = str(tmp_path / "out.zarr")
+    refused("states no voxel size")
+    (tmp_path / "there.nrrd").touch()
+    widget.destination.value = str(tmp_path / "there.nrrd")
+    refused("exists already")
+    widget.form["overwrite"].value = True
+    press(widget, qtbot)
+    assert open_volume(tmp_path / "there.nrrd").shape == (4, 40, 50)
+    widget.source.setCurrentText(FROM_FILE)
+    widget.path.value = str(tmp_path / "missing.tif")
+    refused("missing.tif does not exist")
+    (tmp_path / "bad.zarr").mkdir()
+    (tmp_path / "bad.zarr" / "zarr.json").write_text("{")
+    widget.path.value = str(tmp_path / "bad.zarr")
+    assert "cannot be opened as Zarr" in widget.progress.status.text()
+
+
+@pytest.mark.parametrize("how", ["button", "dock"])
+def test_stop_leaves_nothing(opened, qtbot, tmp_path: Path, monkeypatch, how: str) -> None:
+    viewer, widget = opened
+    viewer.add_labels(cells())
+
+    def endless(source, destination, settings, cancel):
+        while True:
+            yield ProgressEvent(Stage.EXPORT, 1, 2)
+            cancel.raise_if_cancelled()
+
+    monkeypatch.setattr(exporting, "export_labels", endless)
+    widget.destination.value = str(tmp_path / "out.nii")
+    qtbot.mouseClick(widget.progress.start_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "Exporting, 1 of 2 blocks" in widget.progress.status.text(), timeout=MINUTE)
+    if how == "button":
+        qtbot.mouseClick(widget.progress.stop_button, Qt.MouseButton.LeftButton)
+    else:
+        token = widget._token
+        viewer.window.remove_dock_widget(widget)
+        assert isinstance(token, CancelToken)
+        assert token.cancelled
+    qtbot.waitUntil(lambda: widget._token is None, timeout=MINUTE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unforeseen_failure_is_one_sentence(opened, qtbot, tmp_path: Path, monkeypatch) -> None:
+    viewer, widget = opened
+    viewer.add_labels(cells())
+
+    def broken(*_):
+        raise ZeroDivisionError("no")
+        yield
+
+    monkeypatch.setattr(exporting, "export_labels", broken)
+    widget.destination.value = str(tmp_path / "out.nii")
+    press(widget, qtbot)
+    assert "failed unexpectedly: ZeroDivisionError: no" in widget.progress.status.text()
+
+
+def test_the_dialog_of_datasets(opened, tmp_path: Path, monkeypatch, qtbot) -> None:
+    with h5py.File(tmp_path / "two.h5", "w") as file:
+        file["raw"], file["labels"] = cells(np.uint8), cells()
+    choices = list_choices(tmp_path / "two.h5")
+    seen = []
+
+    def answer(dialog: DatasetDialog) -> int:
+        seen.append([dialog.list.item(i).text() for i in range(dialog.list.count())])
+        assert dialog.chosen == choices[:1]
+        dialog.list.selectAll()
+        return DatasetDialog.DialogCode.Accepted
+
+    monkeypatch.setattr(dataset_dialog.DatasetDialog, "exec", answer)
+    assert ask_for_datasets(tmp_path / "two.h5", choices) == choices
+    assert seen == [["/labels    4x40x50 uint32", "/raw    4x40x50 uint8"]]
+    monkeypatch.setattr(dataset_dialog.DatasetDialog, "exec", lambda _: DatasetDialog.DialogCode.Rejected)
+    assert ask_for_datasets(tmp_path / "two.h5", choices) == ()
