@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_nnunet_em.config import SplitMethod
+from napari_nnunet_em.instances.splitting.distances import distances
 from napari_nnunet_em.instances.threshold import units_of_one
 
 Heights = NDArray[np.float32]
@@ -44,33 +44,12 @@ def heights(
     """
     inside: NDArray[np.floating[Any]]
     if method is SplitMethod.DISTANCE:
-        inside = _distances(mask, voxel_size_nm)
+        inside = distances(mask, voxel_size_nm)
     else:
         inside = _as_share(probability)
         if method is SplitMethod.BOUNDARY and boundary is not None:
             inside = inside * (1.0 - _as_share(boundary))
     out: Heights = np.where(mask, inside, -1.0).astype(np.float32)
-    return out
-
-
-def _distances(mask: NDArray[np.bool_], voxel_size_nm: Sequence[float]) -> Heights:
-    """Distance from each voxel of a mask to the nearest outside of it, (z, y, x) in nm; 0 outside.
-
-    SciPy does not hold Python's global lock while it looks for the nearest voxel, so a window stays alive
-    while large objects are split. Distances are worked out for the mask alone, which is a small part of the
-    box around most large objects.
-    """
-    out = np.zeros(mask.shape, dtype=np.float32)
-    if mask.all():
-        return np.ones_like(out)  # all the same: without any outside in the array there is no neck
-    nearest = ndimage.distance_transform_edt(
-        mask, sampling=voxel_size_nm, return_distances=False, return_indices=True
-    )
-    inside = np.nonzero(mask)
-    square = np.zeros(len(inside[0]), dtype=np.float64)
-    for places, found, size in zip(inside, nearest, voxel_size_nm, strict=True):
-        square += ((found[inside] - places) * size) ** 2
-    out[inside] = np.sqrt(square)
     return out
 
 
