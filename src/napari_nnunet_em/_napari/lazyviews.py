@@ -26,6 +26,11 @@ class FixedAxes:
         self._leading = leading
 
     @property
+    def channel(self) -> int:
+        """Channel that is looked at, where the array has a channel axis before z, y and x; else 0."""
+        return self._leading[0] if self._leading and len(self._array.shape) == 4 else 0
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape without the fixed axes."""
         return tuple(self._array.shape[len(self._leading) :])

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from napari_nnunet_em._napari.placement import length_in_nm
-from napari_nnunet_em._napari.zarrgroups import STAND_IN
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import as_shape, iter_blocks
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
+from napari_nnunet_em.io.spec import STAND_IN
 
 _BLOCK = (64, 512, 512)
 _CHUNK = (32, 256, 256)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import zarr
 
+from napari_nnunet_em.io.spec import STAND_IN
+
 _MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 _OWN = "napari_nnunet_em"
-STAND_IN = "stand_in_for_labels"
-"""Attribute of an image that exists only because OME-Zarr wants an image above every label image."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,10 @@ SINK_KEY = "sink"
 """Under our key in the attributes of a group: the specification of what is stored in it."""
 
 
+STAND_IN = "stand_in_for_labels"
+"""Attribute of an image that exists only because OME-Zarr wants an image above every label image."""
+
+
 class Kind(enum.StrEnum):
     """What the numbers mean, and with it how they are reduced for the pyramid."""
 

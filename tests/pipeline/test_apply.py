@@ -1,0 +1,110 @@
+"""Objects of a stored probability with new settings: ours without predicting again, any other to a new output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from scipy import ndimage
+
+from napari_nnunet_em.config import InstanceSettings
+from napari_nnunet_em.errors import Cancelled, InputError, JobMismatchError, OutputError, SettingsError
+from napari_nnunet_em.io import open_volume
+from napari_nnunet_em.measurement import ObjectTable
+from napari_nnunet_em.pipeline import load_result
+from napari_nnunet_em.pipeline.apply import LabelJob, label_probability, volume_probability
+from napari_nnunet_em.progress import CancelToken, Stage
+
+SIZE = (40.0, 8.0, 8.0)
+
+
+def blobs(seed: int, shape=(70, 40, 44)) -> np.ndarray:
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).random(shape), 2)
+    return np.rint(255 * (noise - noise.min()) / np.ptp(noise)).astype(np.uint8)
+
+
+def job_for(probability, store: Path, size=SIZE, **settings) -> LabelJob:
+    volume = open_volume(probability, voxel_size_nm=size)
+    return LabelJob(volume, InstanceSettings(**settings), store)
+
+
+def test_a_foreign_probability_becomes_labels_and_a_table(tmp_path: Path) -> None:
+    probability = blobs(0)
+    store = tmp_path / "objects.zarr"
+    events = list(label_probability(job_for(probability, store, threshold=0.6, min_voxels=30)))
+    assert events[-1].stage is Stage.FINISHED
+    expected, count = ndimage.label(probability / 255 > 0.6)
+    keep = np.bincount(expected.ravel()) >= 30
+    keep[0] = False
+    (found,) = load_result(store).objects
+    labels = zarr.open_group(found.labels, mode="r")
+    np.testing.assert_array_equal(labels["0"][...], np.where(keep, np.cumsum(keep), 0)[expected])
+    assert found.count == np.count_nonzero(keep) == len(ObjectTable.read(found.table).frame)
+    assert labels.attrs["napari_nnunet_em"]["instances"]["threshold"] == 0.6
+    np.testing.assert_array_equal(zarr.open_array(store / "0", mode="r")[...], labels["0"][...] > 0)
+
+    # The same probability with other settings takes the place of what was there; another one is refused.
+    list(label_probability(job_for(probability, store, threshold=0.5, min_voxels=30, split="distance")))
+    again = zarr.open_group(found.labels, mode="r")
+    assert again.attrs["napari_nnunet_em"]["instances"]["split"] == "distance"
+    assert again["0"][...].max() == load_result(store).objects[0].count != found.count
+    with pytest.raises(JobMismatchError, match=r"probability\.content"):
+        list(label_probability(job_for(blobs(1), store)))
+    assert not (store / ".nnunet-em" / "scratch").exists()
+
+
+def test_a_stopped_job_has_no_result_and_goes_on(tmp_path: Path) -> None:
+    job = job_for(blobs(2), tmp_path / "out.zarr", threshold=0.55)
+    token = CancelToken()
+    with pytest.raises(Cancelled):
+        for event in label_probability(job, token):
+            if event.stage is Stage.LABELS:
+                token.cancel()
+    with pytest.raises(OutputError):
+        load_result(job.store)
+    list(label_probability(job))
+    assert load_result(job.store).objects[0].count > 0
+
+
+def test_what_cannot_become_objects_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    store = tmp_path / "out.zarr"
+    with pytest.raises(SettingsError, match="voxel size"):
+        list(label_probability(job_for(blobs(0), store, size=None)))
+    with pytest.raises(InputError, match="uint16"):
+        list(label_probability(job_for(blobs(0).astype(np.uint16), store)))
+    with pytest.raises(InputError, match="2 channels"):
+        volume_probability(open_volume(np.zeros((2, 3, 4, 5), np.uint8), axes="czyx"))
+    assert not store.exists()
+
+
+def test_our_own_output_gets_new_objects_without_predicting_again(make_job, tmp_path: Path) -> None:
+    store = run(make_job()).store
+    moved = store.rename(tmp_path / "moved.zarr")
+    asked = InstanceSettings(threshold=0.7, min_voxels=20, connectivity=26)
+    events = list(apply_objects(moved, asked))
+    assert not [event for event in events if event.stage is Stage.PREDICT and event.total]
+    expected = run(make_job("fresh.zarr", instances=asked.model_dump(mode="json")))
+    (ours,), (theirs,) = load_result(moved).objects, expected.objects
+    labels = [zarr.open_group(found.labels, mode="r") for found in (ours, theirs)]
+    np.testing.assert_array_equal(labels[0]["0"][...], labels[1]["0"][...])
+    for group in labels:
+        assert group.attrs["napari_nnunet_em"]["instances"] == asked.model_dump(mode="json")
+    assert load_result(moved).voxels_per_second > 0  # what is known of the prediction stays
+    with pytest.raises(OutputError, match="no prediction"):
+        list(apply_objects(tmp_path, asked))
+
+
+def test_a_stored_class_is_what_the_job_makes_objects_of(make_job, segmented_by, tmp_path: Path) -> None:
+    folder = make_model_folder(tmp_path / "model", classes=("mito", "membrane"))
+    job = make_job(model={"path": str(folder)}, instances={"threshold": 0.3, "split": "boundary"})
+    result = run(job)
+    for channel, found in enumerate(result.objects):
+        stored = stored_class(result.store, channel)
+        assert stored.name == found.name
+        settings = job.instances
+        if channel == stored.source.boundary:
+            settings = settings.model_copy(update={"split": "none"})
+        labels = zarr.open_group(found.labels, mode="r")["0"][...]
+        np.testing.assert_array_equal(segmented_by(stored, settings), labels)
