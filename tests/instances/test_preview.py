@@ -252,3 +252,22 @@ def test_what_cannot_be_previewed_is_said_and_cancelling_leaves_the_cache_usable
     with pytest.raises(Cancelled):
         preview_objects(request, cache, token)
     np.testing.assert_array_equal(preview_objects(request, cache).labels, preview_objects(request).labels)
+
+
+def test_what_holds_pythons_lock_sees_small_blocks_only(monkeypatch):
+    import cc3d
+
+    seen: list[int] = []
+    real = cc3d.connected_components
+
+    def counting(data, **keywords):
+        seen.append(data.size)
+        return real(data, **keywords)
+
+    monkeypatch.setattr(cc3d, "connected_components", counting)
+    wide = np.tile(blobs(1), (1, 12, 12))
+    asked = InstanceSettings(threshold=0.55, split="distance")
+    view = Box.whole(wide.shape)
+    preview_objects(PreviewRequest(ClassProbability(wide), asked, view, SIZE, shown=5))
+    assert len(seen) > 4
+    assert max(seen) <= 32 * 256 * 256

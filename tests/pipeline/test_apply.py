@@ -1,4 +1,4 @@
-"""Objects of a stored probability with new settings: ours without predicting again, any other to a new output."""
+"""Objects of a stored probability: ours with new settings and no prediction, any other in a new output."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import pytest
 import zarr
 from scipy import ndimage
 
-from napari_nnunet_em.config import InstanceSettings
+from napari_nnunet_em.config import InstanceSettings, SplitMethod
 from napari_nnunet_em.errors import Cancelled, InputError, JobMismatchError, OutputError, SettingsError
+from napari_nnunet_em.instances import InstanceTask, Placement, segment_instances
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.measurement import ObjectTable
-from napari_nnunet_em.pipeline import load_result
-from napari_nnunet_em.pipeline.apply import LabelJob, label_probability, volume_probability
+from napari_nnunet_em.pipeline import load_result, run
+from napari_nnunet_em.pipeline.apply import LabelJob, apply_objects, label_probability, volume_probability
+from napari_nnunet_em.pipeline.stored import stored_class
 from napari_nnunet_em.progress import CancelToken, Stage
+from napari_nnunet_em.testing.tiny_models import make_model_folder
 
 SIZE = (40.0, 8.0, 8.0)
 
@@ -35,7 +38,7 @@ def test_a_foreign_probability_becomes_labels_and_a_table(tmp_path: Path) -> Non
     store = tmp_path / "objects.zarr"
     events = list(label_probability(job_for(probability, store, threshold=0.6, min_voxels=30)))
     assert events[-1].stage is Stage.FINISHED
-    expected, count = ndimage.label(probability / 255 > 0.6)
+    expected, _ = ndimage.label(probability / 255 > 0.6)
     keep = np.bincount(expected.ravel()) >= 30
     keep[0] = False
     (found,) = load_result(store).objects
@@ -58,10 +61,12 @@ def test_a_foreign_probability_becomes_labels_and_a_table(tmp_path: Path) -> Non
 def test_a_stopped_job_has_no_result_and_goes_on(tmp_path: Path) -> None:
     job = job_for(blobs(2), tmp_path / "out.zarr", threshold=0.55)
     token = CancelToken()
+    for event in (steps := label_probability(job, token)):
+        if event.stage is Stage.LABELS:
+            token.cancel()
+            break
     with pytest.raises(Cancelled):
-        for event in label_probability(job, token):
-            if event.stage is Stage.LABELS:
-                token.cancel()
+        next(steps)
     with pytest.raises(OutputError):
         load_result(job.store)
     list(label_probability(job))
@@ -84,7 +89,7 @@ def test_our_own_output_gets_new_objects_without_predicting_again(make_job, tmp_
     moved = store.rename(tmp_path / "moved.zarr")
     asked = InstanceSettings(threshold=0.7, min_voxels=20, connectivity=26)
     events = list(apply_objects(moved, asked))
-    assert not [event for event in events if event.stage is Stage.PREDICT and event.total]
+    assert not [event for event in events if event.stage is Stage.PREDICT and event.box is not None]
     expected = run(make_job("fresh.zarr", instances=asked.model_dump(mode="json")))
     (ours,), (theirs,) = load_result(moved).objects, expected.objects
     labels = [zarr.open_group(found.labels, mode="r") for found in (ours, theirs)]
@@ -96,8 +101,20 @@ def test_our_own_output_gets_new_objects_without_predicting_again(make_job, tmp_
         list(apply_objects(tmp_path, asked))
 
 
-def test_a_stored_class_is_what_the_job_makes_objects_of(make_job, segmented_by, tmp_path: Path) -> None:
-    folder = make_model_folder(tmp_path / "model", classes=("mito", "membrane"))
+def labelled(stored, settings: InstanceSettings) -> np.ndarray:
+    out = np.zeros(stored.source.shape, dtype=np.uint32)
+
+    def write(box, labels) -> None:
+        out[box.slices] = labels
+
+    task = InstanceTask(stored.source, settings, Placement(stored.voxel_size_nm), stored.source.shape)
+    for _ in segment_instances(task, lambda dtype: write):
+        pass
+    return out
+
+
+def test_a_stored_class_is_what_the_job_makes_objects_of(make_job, tmp_path: Path) -> None:
+    folder = make_model_folder(tmp_path / "model", labels={"background": 0, "mito": 1, "membrane": 2})
     job = make_job(model={"path": str(folder)}, instances={"threshold": 0.3, "split": "boundary"})
     result = run(job)
     for channel, found in enumerate(result.objects):
@@ -105,6 +122,6 @@ def test_a_stored_class_is_what_the_job_makes_objects_of(make_job, segmented_by,
         assert stored.name == found.name
         settings = job.instances
         if channel == stored.source.boundary:
-            settings = settings.model_copy(update={"split": "none"})
+            settings = settings.model_copy(update={"split": SplitMethod.NONE})
         labels = zarr.open_group(found.labels, mode="r")["0"][...]
-        np.testing.assert_array_equal(segmented_by(stored, settings), labels)
+        np.testing.assert_array_equal(labelled(stored, settings), labels)

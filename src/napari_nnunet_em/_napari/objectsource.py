@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
 from napari_nnunet_em._napari.lazyviews import FixedAxes
 from napari_nnunet_em._napari.live import STORE_KEY
 from napari_nnunet_em._napari.placement import layer_shape, level_zero
@@ -82,6 +83,8 @@ def object_source(
     """
     if store is not None:
         data = level_zero(layer)
+        if isinstance(data, FixedAxes) and data.channel_count > 1:
+            load_triton_beside_opengl()  # how several classes exclude each other is asked of the model
         found = stored_class(store, data.channel if isinstance(data, FixedAxes) else 0)
         return ObjectSource(found.source, found.voxel_size_nm, found.name, store)
     volume = layer_volume(layer, 1, voxel_size_nm)

@@ -28,6 +28,7 @@ class ViewChanges:
             dims.events.current_step,
             dims.events.order,
             dims.events.ndisplay,
+            viewer.canvas.events.size,
         ]
         self._changed = changed
         for emitter in self._emitters:

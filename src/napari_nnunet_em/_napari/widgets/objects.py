@@ -34,6 +34,7 @@ from napari_nnunet_em._napari.widgets.rows import (
     section,
 )
 from napari_nnunet_em._napari.widgets.size_plot import SizePlot
+from napari_nnunet_em._napari.widgets.sliders import SliderRow
 from napari_nnunet_em._napari.wording import STOPPED_TEXT, finished_text, voxel_size_note
 from napari_nnunet_em._napari.worker import Ending, Outcome
 from napari_nnunet_em.config import InputSettings, InstanceSettings, OutputSettings
@@ -82,6 +83,7 @@ class ObjectsWidget(QWidget):  # type: ignore[misc]
         self._proposed = ""
         names = [name for name in InstanceSettings.model_fields if name != "enabled"]
         self.form = SettingsForm(InstanceSettings, [Field(InstanceSettings, name) for name in names])
+        self.sliders = {name: SliderRow(self.form[name]) for name in _SLIDERS}
         self.size = Field(InputSettings, "voxel_size_nm")
         self.output = Field(OutputSettings, "path", file_mode="w")
         self.layers = QComboBox()
@@ -112,8 +114,7 @@ class ObjectsWidget(QWidget):  # type: ignore[misc]
         top.addRow(self.size_note)
         add_row(top, "Preset", self.presets)
         rows.addLayout(top)
-        sliders = {name: SliderRow(self.form[name]) for name in _SLIDERS}
-        rows.addWidget(section("Objects", self._fields(_FIRST), open_now=True, widgets=sliders))
+        rows.addWidget(section("Objects", self._fields(_FIRST), open_now=True, widgets=self.sliders))
         rows.addWidget(section("Clean objects", self._fields(_CLEANING), open_now=False))
         rows.addWidget(section("More", self._fields(_SELDOM), open_now=False))
         preview = form_layout()
