@@ -45,6 +45,7 @@ class Heartbeat(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
+        """Beat."""
         last = time.perf_counter()
         while not self._over.wait(0.002):
             now = time.perf_counter()
@@ -52,6 +53,7 @@ class Heartbeat(threading.Thread):
             last = now
 
     def stop(self) -> float:
+        """Give the longest pause, in seconds."""
         self._over.set()
         self.join()
         return self.longest
@@ -73,10 +75,11 @@ def measure(
     heart.start()
     found = [answers(**{**base, **move}) for move in moves]
     pause = heart.stop()
-    cells = []
-    for which in (0, -1):
-        for clock in (0, 1):
-            cells.append(f"{1000 * statistics.median(times[which][clock] for times in found):.0f}")
+    cells = [
+        f"{1000 * statistics.median(times[which][clock] for times in found):.0f}"
+        for which in (0, -1)
+        for clock in (0, 1)
+    ]
     return [*cells, f"{1000 * pause:.0f}"]
 
 

@@ -182,6 +182,7 @@ def test_the_preview_follows_the_view_and_shows_why(opened, qtbot) -> None:
 def test_images_and_what_is_no_probability(opened, qtbot) -> None:
     viewer, widget = opened
     flat = viewer.add_image(blobs(3)[5] / np.float32(255), name="flat")
+    viewer.scene.camera.zoom *= 0.5
     settle(widget, qtbot)
     assert shown(viewer).data.shape == (120, 130)
     assert not (shown(viewer).data > 0)[np.asarray(flat.data) <= 0.5].any()

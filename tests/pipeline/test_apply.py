@@ -96,7 +96,6 @@ def test_our_own_output_gets_new_objects_without_predicting_again(make_job, tmp_
     np.testing.assert_array_equal(labels[0]["0"][...], labels[1]["0"][...])
     for group in labels:
         assert group.attrs["napari_nnunet_em"]["instances"] == asked.model_dump(mode="json")
-    assert load_result(moved).voxels_per_second > 0  # what is known of the prediction stays
     with pytest.raises(OutputError, match="no prediction"):
         list(apply_objects(tmp_path, asked))
 
@@ -125,3 +124,12 @@ def test_a_stored_class_is_what_the_job_makes_objects_of(make_job, tmp_path: Pat
             settings = settings.model_copy(update={"split": SplitMethod.NONE})
         labels = zarr.open_group(found.labels, mode="r")["0"][...]
         np.testing.assert_array_equal(labelled(stored, settings), labels)
+
+
+def test_info_tells_of_a_foreign_output_as_of_any_volume(tmp_path: Path, capsys) -> None:
+    from napari_nnunet_em.cli import main
+
+    store = tmp_path / "objects.zarr"
+    list(label_probability(job_for(blobs(0), store, threshold=0.6)))
+    assert main(["info", str(store)]) in (0, None)
+    assert "70 × 40 × 44" in capsys.readouterr().out
