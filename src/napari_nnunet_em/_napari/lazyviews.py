@@ -26,6 +26,16 @@ class FixedAxes:
         self._leading = leading
 
     @property
+    def channel(self) -> int:
+        """Channel that is looked at, where the array has a channel axis before z, y and x; else 0."""
+        return self._leading[0] if self._leading and len(self._array.shape) == 4 else 0
+
+    @property
+    def channel_count(self) -> int:
+        """Channels of the array, where it has a channel axis before z, y and x; else 1."""
+        return int(self._array.shape[0]) if len(self._array.shape) == 4 else 1
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape without the fixed axes."""
         return tuple(self._array.shape[len(self._leading) :])

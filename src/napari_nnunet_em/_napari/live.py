@@ -45,17 +45,25 @@ class LiveLayers:
         Foreground classes, in the order of the probability channels.
     offset : tuple of int, (z, y, x)
         First voxel of the region in the source layer.
+    prefix : str, optional
+        What names of new layers begin with; the source's name without it.
     """
 
     def __init__(
-        self, viewer: ViewerModel, source: Image, store: Path, class_names: tuple[str, ...], offset: Shape
+        self,
+        viewer: ViewerModel,
+        source: Image,
+        store: Path,
+        class_names: tuple[str, ...],
+        offset: Shape,
+        prefix: str | None = None,
     ) -> None:
         self._viewer = viewer
         self._ndim = min(source.ndim, 3)
         self._placement = result_placement(source, offset, self._ndim)
         self._store = store
         self._names = class_names
-        self._prefix = source.name
+        self._prefix = source.name if prefix is None else prefix
         self.probability: list[Image] = []
         self._timer = QTimer()
         self._timer.setSingleShot(True)

@@ -6,7 +6,7 @@ import enum
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.qt.threading import GeneratorWorker, create_worker
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from napari_nnunet_em.config import Job
     from napari_nnunet_em.io import Volume
     from napari_nnunet_em.pipeline import SegmentationResult
 
@@ -97,8 +96,17 @@ class Engine:
         return cls(segment, load_result)
 
 
+class Stored(Protocol):
+    """A job, as far as a thread must know it: it leaves its result in a store."""
+
+    @property
+    def store(self) -> Path:
+        """Where the output goes."""
+        ...
+
+
 def run_job(
-    engine: Engine | None, job: Job, volume: Volume, token: CancelToken, over: threading.Event
+    engine: Engine | None, job: Stored, volume: Volume | None, token: CancelToken, over: threading.Event
 ) -> Generator[ProgressEvent, None, Outcome]:
     """Run a job to its end, whatever that is; for a worker thread.
 
@@ -106,10 +114,10 @@ def run_job(
     ----------
     engine : Engine or None
         What to run; the pipeline of this package without it.
-    job : Job
-        What to do.
-    volume : Volume
-        The data of the layer.
+    job : Stored
+        What to do; a `Job` for the pipeline of this package.
+    volume : Volume or None
+        The data of the layer; without it the job opens its input.
     token : CancelToken
         Stops the job after the block in hand.
     over : threading.Event
@@ -188,7 +196,7 @@ class TokenWorker(GeneratorWorker):  # type: ignore[misc]
 
 
 def make_worker(
-    title: str, engine: Engine | None, job: Job, volume: Volume, token: CancelToken
+    title: str, engine: Engine | None, job: Stored, volume: Volume | None, token: CancelToken
 ) -> TokenWorker:
     """A worker for `run_job`, not yet started.
 

@@ -84,9 +84,14 @@ def what_is(source: str) -> Kind:
         guess = nearest(source, names)
         hint = f"did you mean the model {guess}?" if guess else f"the models are {', '.join(names)}."
         raise InputError(f"{source!r} is neither a file, a folder nor the name of a model; {hint}")
-    if (path / JOB_FOLDER / "job.json").is_file():
+    if _is_job(path / JOB_FOLDER / "job.json"):
         return Kind.RESULT
     return Kind.MODEL if _looks_like_model(path) else Kind.VOLUME
+
+
+def _is_job(file: Path) -> bool:
+    """Whether there is a job that predicts; objects of another probability are a volume like others."""
+    return file.is_file() and '"job"' in file.read_text(encoding="utf-8")
 
 
 def _looks_like_model(path: Path) -> bool:

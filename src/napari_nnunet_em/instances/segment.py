@@ -40,6 +40,9 @@ from napari_nnunet_em.measurement import (
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
 _STRONG = "strong"
+STRONG = f"sum_{_STRONG}"
+"""Column of a component table: voxels above the high threshold, where there is one."""
+
 WriteLabels = Callable[[Box, NDArray[Any]], None]
 """Takes a box and its final labels, (z, y, x): writes them, or measures them."""
 
@@ -187,12 +190,12 @@ def find_objects(
     OutputError
         When the scratch folder is full.
     """
-    _check(task)
+    check(task)
     settings, voxel_size = task.settings, task.placement.voxel_size_nm
     smallest = smallest_object_voxels(settings, voxel_size)
     largest = largest_object_voxels(settings, voxel_size)
     foreground = Foreground(task.source, settings, voxel_size)
-    components = yield from _connected(task, foreground, smallest, cancel)
+    components = yield from connect(task, foreground, smallest, cancel)
     components = components.select(_promising(components, settings, largest))
     split = SplitTask(foreground, components, smallest, task.scratch)
     parts, in_blocks = yield from split_objects(split, cancel)
@@ -202,7 +205,14 @@ def find_objects(
     return found
 
 
-def _check(task: InstanceTask) -> None:
+def check(task: InstanceTask) -> None:
+    """Refuse what cannot be split.
+
+    Raises
+    ------
+    SettingsError
+        Without a voxel size, or without a boundary class where objects are to be split by it.
+    """
     settings = task.settings
     if settings.split is SplitMethod.BOUNDARY and task.source.boundary is None:
         raise SettingsError(
@@ -216,10 +226,22 @@ def _check(task: InstanceTask) -> None:
         )
 
 
-def _connected(
+def connect(
     task: InstanceTask, foreground: Foreground, smallest: int, cancel: CancelToken | None
 ) -> Generator[ProgressEvent, None, ComponentTable]:
-    """First pass over the blocks: connected components, and how many strong voxels each holds."""
+    """First pass over the blocks: connected components, and in the column `STRONG` their strong voxels.
+
+    Parameters
+    ----------
+    task : InstanceTask
+        What to do.
+    foreground : Foreground
+        Its mask.
+    smallest : int
+        Smaller components are dropped.
+    cancel : CancelToken or None
+        Polled before each block.
+    """
     layout = Layout(task.source.shape, task.block_shape, connectivity_of(task.settings))
     linker = SliceLinker.of(task.settings, layout, task.scratch)
     high = task.settings.threshold_high
@@ -253,7 +275,7 @@ def _promising(
     """Which components can become objects, (count,); size and border are final where nothing is split."""
     keep = np.ones(components.count, dtype=np.bool_)
     if settings.threshold_high:
-        keep &= components.statistics[f"sum_{_STRONG}"] > 0
+        keep &= components.statistics[STRONG] > 0
     if settings.split is SplitMethod.NONE:
         if largest is not None:
             keep &= components.voxels <= largest

@@ -82,6 +82,14 @@ class ClassProbability:
         """Probability of the boundary class as stored, (z, y, x) of the box; None where there is none."""
         return None if self.boundary is None else self._channel(self.boundary, box)
 
+    def in_memory(self, box: Box) -> ClassProbability:
+        """The same for a box alone, read at once, (z, y, x)."""
+        probability, boundary = self.read_class(box), self.read_boundary(box)
+        classes = None if self.classes is None else np.asarray(self.classes[box.slices])
+        if boundary is None:
+            return ClassProbability(probability, 0, classes, self.class_value)
+        return ClassProbability(np.stack([probability, boundary]), 0, classes, self.class_value, 1)
+
     def other_classes(self, box: Box) -> NDArray[np.bool_] | None:
         """Where classes are that exclude this one, (z, y, x) of the box; None where none do."""
         if self.classes is None:

@@ -139,6 +139,25 @@ class MultiscaleSink:
             )
         return cls(store, name, stored, levels)
 
+    def annotate(self, values: Mapping[str, Any]) -> None:
+        """Store more under ``napari_nnunet_em`` in the attributes of the group, in one step.
+
+        Parameters
+        ----------
+        values : mapping
+            Plain JSON values; those there under other keys stay.
+
+        Raises
+        ------
+        OutputError
+            If the file system refuses.
+        """
+        with explained(self.path):
+            group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
+            attributes: dict[str, Any] = group.attrs.asdict()
+            own = {**attributes[OWN_KEY], **values}
+            groups.add_attributes(group, self.path, {OWN_KEY: own})
+
     @property
     def path(self) -> Path:
         """Folder of the group of this image."""

@@ -15,21 +15,23 @@ from napari_nnunet_em.config import SplitMethod
 from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.engine.moments import VolumeStatistics
 from napari_nnunet_em.geometry import Box, Shape, as_shape
-from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, Segmented, segment_instances
+from napari_nnunet_em.instances import InstanceTask, Placement, Segmented, segment_instances
 from napari_nnunet_em.instances.segment import WriteLabels
 from napari_nnunet_em.io import Kind, MultiscaleSink
 from napari_nnunet_em.measurement import ValueScale, ValueSource, needs_range, store_table
 from napari_nnunet_em.model import ClassInfo
-from napari_nnunet_em.pipeline.boundary import boundary_channel
 from napari_nnunet_em.pipeline.deleting import forget_deletions
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
 from napari_nnunet_em.pipeline.prediction import CLASSES, Predicted, open_or_create, sink_spec
 from napari_nnunet_em.pipeline.result import ClassResult
+from napari_nnunet_em.pipeline.stored import class_source
 from napari_nnunet_em.progress import CancelToken, Events
 
 _DOCUMENT = "objects"
 _SCRATCH = "scratch"
+SETTINGS = "instances"
+"""Attribute of a label image: the settings with which its objects were made."""
 # cc3d holds Python's global lock; blocks of this side keep a window alive while it works.
 _LARGEST_SIDE = 1024
 
@@ -106,15 +108,7 @@ def _one_class(
     index, info = which
     name = label_name(info.name)
     layout = replace(predicted.layout, block_shape=_block_shape(predicted.layout))
-    # Exclusive classes may not share a voxel, however low the threshold.
-    exclusive = predicted.sinks.classes if len(opened.bundle.classes) > 1 else None
-    source = ClassProbability(
-        predicted.sinks.probability.levels[0],
-        index,
-        None if exclusive is None or opened.bundle.has_regions else exclusive.levels[0],
-        info.value,
-        boundary_channel(opened.bundle),
-    )
+    source = class_source(opened.bundle, predicted.sinks.probability, predicted.sinks.classes, index)
     settings = opened.job.instances
     if settings.split is SplitMethod.BOUNDARY and source.boundary == index:
         settings = settings.model_copy(update={"split": SplitMethod.NONE})  # boundaries have none themselves
@@ -175,6 +169,8 @@ def _label_writer(opened: OpenJob, layout: Layout, name: str) -> Callable[[np.dt
         store, image = opened.job.store, f"labels/{name}"
         if MultiscaleSink.exists(store, image) and MultiscaleSink.open(store, image).spec.dtype != dtype:
             shutil.rmtree(store / image)  # other settings gave more objects than fit into 32 bits, or fewer
-        return open_or_create(store, image, spec).write
+        sink = open_or_create(store, image, spec)
+        sink.annotate({SETTINGS: opened.job.instances.model_dump(mode="json")})
+        return sink.write
 
     return create

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QFormLayout, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
@@ -41,13 +43,30 @@ def add_field(layout: QFormLayout, field: Field) -> None:
     add_row(layout, field.label, native)
 
 
-def section(title: str, fields: list[Field], *, open_now: bool) -> QCollapsible:
-    """A titled part of the form that folds away."""
+def section(
+    title: str, fields: list[Field], *, open_now: bool, widgets: Mapping[str, QWidget] | None = None
+) -> QCollapsible:
+    """A titled part of the form that folds away.
+
+    Parameters
+    ----------
+    title : str
+        Its title.
+    fields : list of Field
+        Its rows.
+    open_now : bool
+        Whether it is unfolded at first.
+    widgets : mapping from str to QWidget, optional
+        What stands in a row in place of the field's own widget, by the name of the setting.
+    """
     content = QWidget()
     layout = form_layout(content)
     layout.setContentsMargins(0, 2, 0, 2)
     for field in fields:
-        add_field(layout, field)
+        if widgets and field.name in widgets:
+            add_row(layout, field.label, widgets[field.name])
+        else:
+            add_field(layout, field)
     box = QCollapsible(title)
     # The arrow is part of the text, because superqt paints its own in the colour of another theme.
     box.setExpandedIcon(QIcon())

@@ -117,6 +117,31 @@ def join_small(voxels: Integers, borders: Borders, smallest: int) -> Integers:
     return groups.names()
 
 
+def part_names(
+    summit: NDArray[Any], borders: Borders, voxels: Integers, strength: float, smallest: int
+) -> Integers:
+    """Join regions by both rules.
+
+    Parameters
+    ----------
+    summit, borders, strength
+        As of `join_by_necks`.
+    voxels : array, (regions + 1,), int64
+        Size of each region, by label.
+    smallest : int
+        As of `join_small`.
+
+    Returns
+    -------
+    array, (regions + 1,), int64
+        For each label the lowest label of its part.
+    """
+    names = join_by_necks(summit, borders, strength)
+    size = np.bincount(names, weights=voxels, minlength=len(names)).astype(np.int64)
+    joined: Integers = join_small(size, borders.renamed(names), smallest)[names]
+    return joined
+
+
 def _move(around: dict[int, dict[int, tuple[float, float]]], gone: int, chief: int) -> None:
     """Hand all neighbours of one part to another."""
     for neighbour, (surface, height) in around.pop(gone).items():

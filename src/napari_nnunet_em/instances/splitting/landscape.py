@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import edt
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_nnunet_em.config import SplitMethod
+from napari_nnunet_em.instances.splitting.distances import distances
 from napari_nnunet_em.instances.threshold import units_of_one
 
 Heights = NDArray[np.float32]
@@ -42,11 +42,9 @@ def heights(
     array, (z, y, x), float32
         At least 0 inside, and -1 outside the mask.
     """
+    inside: NDArray[np.floating[Any]]
     if method is SplitMethod.DISTANCE:
-        # This holds Python's global lock, for milliseconds as a rule: most objects are small.
-        inside = edt.edt(np.ascontiguousarray(mask), anisotropy=tuple(voxel_size_nm), black_border=False)
-        # Without any outside in the array every distance is infinite, and there is no neck.
-        inside = np.where(np.isfinite(inside), inside, np.float32(1.0))
+        inside = distances(mask, voxel_size_nm)
     else:
         inside = _as_share(probability)
         if method is SplitMethod.BOUNDARY and boundary is not None:

@@ -15,9 +15,15 @@ from napari_nnunet_em.config import InstanceSettings, SplitMethod
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.instances.sizes import smallest_object_voxels
-from napari_nnunet_em.instances.splitting.basins import Borders, Labels, find_basins, find_borders
-from napari_nnunet_em.instances.splitting.joining import join_by_necks, join_small, summits
-from napari_nnunet_em.instances.splitting.landscape import heights
+from napari_nnunet_em.instances.splitting.basins import (
+    Borders,
+    Floats,
+    Labels,
+    find_basins,
+    find_borders,
+)
+from napari_nnunet_em.instances.splitting.joining import join_by_necks, part_names, summits
+from napari_nnunet_em.instances.splitting.landscape import Heights, heights
 
 Mask = NDArray[np.bool_]
 
@@ -61,23 +67,51 @@ class Parts:
         return Parts(names.astype(np.int32)[self.labels], self.borders.renamed(names))
 
 
-def cut_at_necks(piece: Piece, settings: InstanceSettings, voxel_size_nm: Sequence[float]) -> Parts:
-    """Cut a piece at its necks; parts may be smaller than the minimum size."""
+@dataclass(frozen=True, eq=False)
+class Basins:
+    """A piece flooded from all of its maxima: what cutting starts from, and what no strength changes.
+
+    Attributes
+    ----------
+    labels : array, (z, y, x), int32
+        1 to n inside, and 0 outside.
+    borders : Borders
+        Of the basins.
+    summit : array, (n + 1,), float64
+        Highest height in each basin, by label.
+    heights : array, (z, y, x), float32
+        At least 0 inside, and -1 outside.
+    """
+
+    labels: Labels
+    borders: Borders
+    summit: Floats
+    heights: Heights
+
+
+def flood(piece: Piece, settings: InstanceSettings, voxel_size_nm: Sequence[float]) -> Basins:
+    """Flood a piece, the first and longest half of splitting it."""
     inside = heights(settings.split, piece.mask, piece.probability, piece.boundary, voxel_size_nm)
     labels, count = find_basins(inside, settings.connectivity)
     borders = find_borders(labels, inside, settings.connectivity, voxel_size_nm)
-    names = join_by_necks(summits(labels, inside, count), borders, settings.split_strength)
-    return Parts(labels, borders).joined(names)
+    return Basins(labels, borders, summits(labels, inside, count), inside)
+
+
+def cut_at_necks(piece: Piece, settings: InstanceSettings, voxel_size_nm: Sequence[float]) -> Parts:
+    """Cut a piece at its necks; parts may be smaller than the minimum size."""
+    basins = flood(piece, settings, voxel_size_nm)
+    names = join_by_necks(basins.summit, basins.borders, settings.split_strength)
+    return Parts(basins.labels, basins.borders).joined(names)
 
 
 def split_piece(
     piece: Piece, settings: InstanceSettings, voxel_size_nm: Sequence[float], smallest: int
 ) -> Labels:
     """Split one object: array, (z, y, x), int32, 1 to n in order of first voxels and 0 outside."""
-    parts = cut_at_necks(piece, settings, voxel_size_nm)
-    voxels = np.bincount(parts.labels.ravel()).astype(np.int64)
-    names = join_small(voxels, parts.borders, smallest)
-    return in_raster_order(parts.joined(names).labels)
+    basins = flood(piece, settings, voxel_size_nm)
+    voxels = np.bincount(basins.labels.ravel(), minlength=len(basins.summit)).astype(np.int64)
+    names = part_names(basins.summit, basins.borders, voxels, settings.split_strength, smallest)
+    return in_raster_order(names.astype(np.int32)[basins.labels])
 
 
 def in_raster_order(labels: NDArray[np.signedinteger[Any]]) -> Labels:

@@ -1,0 +1,366 @@
+"""The dock widget in which objects are tuned on what is in view, and then made in the whole volume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSpinBox, QWidget
+
+from napari_nnunet_em._napari.apply_run import ApplyRun
+from napari_nnunet_em._napari.form import Field, SettingsForm
+from napari_nnunet_em._napari.live import belongs_to
+from napari_nnunet_em._napari.objectsource import ObjectSource, job_store, object_source
+from napari_nnunet_em._napari.objectwords import apply_text, objects_name, preview_text, problem_text
+from napari_nnunet_em._napari.outputs import output_folder
+from napari_nnunet_em._napari.placement import KnownSize, visible_box
+from napari_nnunet_em._napari.preview_worker import PreviewRunner
+from napari_nnunet_em._napari.previewbox import preview_box
+from napari_nnunet_em._napari.previewlayers import BOUNDARIES, HEIGHTS, PREVIEW_KEY, SEEDS, PreviewLayers
+from napari_nnunet_em._napari.request import known_voxel_size, source_path
+from napari_nnunet_em._napari.viewchanges import ViewChanges
+from napari_nnunet_em._napari.widgets.preset_row import PresetRow
+from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
+from napari_nnunet_em._napari.widgets.rows import (
+    add_field,
+    add_row,
+    column,
+    form_layout,
+    note_label,
+    scrolling,
+    section,
+)
+from napari_nnunet_em._napari.widgets.sliders import SliderRow
+from napari_nnunet_em._napari.widgets.view_sizes import ViewSizes
+from napari_nnunet_em._napari.wording import STOPPED_TEXT, finished_text, voxel_size_note
+from napari_nnunet_em._napari.worker import Ending, Outcome
+from napari_nnunet_em.config import InputSettings, InstanceSettings, OutputSettings
+from napari_nnunet_em.errors import InputError, NnunetEmError
+from napari_nnunet_em.instances.presets import PresetStore
+from napari_nnunet_em.instances.preview import Preview, PreviewRequest, size_histogram
+
+if TYPE_CHECKING:
+    import napari
+
+_FIRST = ("threshold", "min_voxels", "min_volume_um3", "split", "split_strength", "smooth_nm", "fill_holes")
+_CLEANING = ("threshold_high", "open_nm", "max_voxels", "max_volume_um3", "drop_border")
+_SELDOM = ("connectivity", "linking", "link_iou", "link_gap", "split_memory_gb")
+_SLIDERS = ("threshold", "split_strength")
+_WHY = {HEIGHTS: "Distance map", SEEDS: "Seeds", BOUNDARIES: "Boundaries"}
+_WHY_TIPS = {
+    HEIGHTS: "By what objects are cut: the distance to their outside in nm, or the probability.",
+    SEEDS: "The highest point of each object.",
+    BOUNDARIES: "Where objects touch each other.",
+}
+_SLICES = 7
+
+
+class ObjectsWidget(QWidget):  # type: ignore[misc]
+    """Choose a probability, move the sliders, watch the objects in view; then make those of the whole volume.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer that the widget is docked in.
+    presets : PresetStore, optional
+        Where presets are kept; in the user's folder without it.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer, presets: PresetStore | None = None) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._offered: list[Image] = []
+        self._layers: PreviewLayers | None = None
+        self._known_size = KnownSize(None, "")
+        self._store: Path | None = None
+        self._source: tuple[object, ObjectSource] | None = None
+        self._complete_view = True
+        self._resting = False
+        self._run: ApplyRun | None = None
+        self._proposed = ""
+        names = [name for name in InstanceSettings.model_fields if name != "enabled"]
+        self.form = SettingsForm(InstanceSettings, [Field(InstanceSettings, name) for name in names])
+        self.sliders = {name: SliderRow(self.form[name]) for name in _SLIDERS}
+        self.size = Field(InputSettings, "voxel_size_nm")
+        self.output = Field(OutputSettings, "path", file_mode="w")
+        self.layers = QComboBox()
+        self.layers.setToolTip("The layer that holds a probability: 0 to 255, or 0 to 1.")
+        self.presets = PresetRow(presets or PresetStore(), self.form.settings)
+        self.live = QCheckBox("Preview what is in view")
+        self.live.setChecked(True)
+        self.slices = QSpinBox()
+        self.slices.setRange(0, 64)
+        self.slices.setValue(_SLICES)
+        self.slices.setToolTip("Slices above and below the one on screen that the preview covers.")
+        self.why = {kind: QCheckBox(title) for kind, title in _WHY.items()}
+        self.size_note, self.found = note_label(), note_label()
+        self.plot = ViewSizes()
+        self.progress = ProgressPanel()
+        self.runner = PreviewRunner(self)
+        self._changes = ViewChanges(napari_viewer, self.refresh)
+        self._lay_out()
+        self._connect()
+        self.reset_choices()
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        rows = column(content)
+        top = form_layout()
+        add_row(top, "Probability", self.layers)
+        add_field(top, self.size)
+        top.addRow(self.size_note)
+        add_row(top, "Preset", self.presets)
+        rows.addLayout(top)
+        rows.addWidget(section("Objects", self._fields(_FIRST), open_now=True, widgets=self.sliders))
+        rows.addWidget(section("Clean objects", self._fields(_CLEANING), open_now=False))
+        rows.addWidget(section("More", self._fields(_SELDOM), open_now=False))
+        preview = form_layout()
+        preview.addRow(self.live)
+        add_row(preview, "Slices either side", self.slices)
+        why = QWidget()
+        across = QHBoxLayout(why)
+        across.setContentsMargins(0, 0, 0, 0)
+        for kind, box in self.why.items():
+            box.setToolTip(_WHY_TIPS[kind])
+            across.addWidget(box)
+        why.setToolTip("Layers that show why objects are split.")
+        add_row(preview, "Show why", why)
+        rows.addLayout(preview)
+        rows.addWidget(self.found)
+        rows.addWidget(self.plot)
+        rows.addStretch(1)
+        self.output_row = QWidget()
+        below = form_layout(self.output_row)
+        add_field(below, self.output)
+        layout = column(self)
+        layout.addWidget(scrolling(content), 1)
+        layout.addWidget(self.output_row)
+        layout.addWidget(self.progress)
+        self.setMinimumWidth(380)
+
+    def _fields(self, names: tuple[str, ...]) -> list[Field]:
+        return [self.form[name] for name in names]
+
+    def _connect(self) -> None:
+        self.layers.currentIndexChanged.connect(self._on_layer)
+        for field in self.form:
+            field.widget.changed.connect(self._on_setting)
+        self.size.widget.changed.connect(self._on_size)
+        self.slices.valueChanged.connect(self._on_setting)
+        self.live.toggled.connect(self._on_live)
+        for box in self.why.values():
+            box.toggled.connect(self._on_setting)
+        self.presets.chosen.connect(self._on_preset)
+        self.runner.previewed.connect(self._on_preview)
+        self.runner.rested.connect(self._on_rested)
+        self.progress.started.connect(self.apply)
+        self.progress.stopped.connect(self.stop)
+        self.progress.stop_button.setToolTip("Stop. What is predicted stays; the objects are found anew.")
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer that is chosen."""
+        index = self.layers.currentIndex()
+        return self._offered[index] if 0 <= index < len(self._offered) else None
+
+    def reset_choices(self, _event: object = None) -> None:
+        """Offer the image layers that there are now, probabilities first; napari calls this on changes."""
+        before = self.layer
+        images = [x for x in self._viewer.layers if isinstance(x, Image) and PREVIEW_KEY not in x.metadata]
+        self._offered = sorted(images, key=lambda x: job_store(x) is None)
+        self.layers.blockSignals(True)
+        self.layers.clear()
+        self.layers.addItems([x.name for x in self._offered])
+        if before in self._offered:
+            self.layers.setCurrentIndex(self._offered.index(before))
+        self.layers.blockSignals(False)
+        if self.layer is not before:
+            self._on_layer()
+
+    def refresh(self, _event: object = None) -> None:
+        """Preview what is in view with the settings on screen, as soon as that can be done."""
+        layer = self.layer
+        if layer is None or self._resting or not self.live.isChecked():
+            return
+        try:
+            request = self._request(layer)
+        except NnunetEmError as error:
+            self.runner.stop()
+            self._show_problem(str(error))
+            return
+        self.runner.ask(request)
+
+    def apply(self) -> None:
+        """Make the objects of the whole volume; what cannot be done is said in a notification."""
+        layer = self.layer
+        try:
+            if layer is None:
+                raise InputError("There is no layer with a probability: open one, or segment a volume first.")
+            settings = self.form.settings()
+            self._run = ApplyRun(self._viewer, layer, self._chosen(layer), settings, self)
+            self._run.prepare(Path(self.output.value))
+        except NnunetEmError as error:
+            self._run = None
+            self.progress.rest(str(error))
+            show_error(str(error))
+            return
+        self._run.progressed.connect(self.progress.show_event)
+        self._run.ended.connect(self._on_ended)
+        self.progress.run()
+        self._run.start()
+
+    def stop(self) -> None:
+        """Stop what is being written after the block in hand."""
+        if self._run is not None:
+            self._run.stop()
+            self.progress.stopping()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Stop all work when the user closes the dock, and take the preview away."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_down()
+
+    def close_down(self) -> None:
+        """Stop all work, listen to the viewer no longer, and take the preview away."""
+        self._changes.disconnect()
+        self.runner.stop()
+        self.stop()
+        if self._layers is not None:
+            self._layers.remove()
+            self._layers = None
+
+    def _request(self, layer: Image) -> PreviewRequest:
+        chosen = self._chosen(layer)
+        visible = visible_box(self._viewer, layer)
+        axis = max(3 - layer.ndim + self._viewer.dims.order[0] - (self._viewer.dims.ndim - layer.ndim), 0)
+        view = preview_box(visible, axis, self.slices.value(), chosen.source.shape)
+        self._complete_view = view.complete
+        shown = visible.start[0] if axis == 0 else None
+        settings = self.form.settings()
+        explain = any(box.isChecked() for box in self.why.values())
+        return PreviewRequest(
+            chosen.source, settings, view.box, chosen.voxel_size_nm, shown=shown, explain=explain
+        )
+
+    def _chosen(self, layer: Image) -> ObjectSource:
+        """What the objects of a layer are made from, opened once."""
+        key = (layer, self.size.value, id(layer.data))
+        if self._source is None or self._source[0] != key:
+            typed = self.size.value
+            size = None if typed is None else self._typed_size(typed)
+            self._source = key, object_source(layer, self._store, size)
+        return self._source[1]
+
+    def _typed_size(self, typed: str) -> tuple[float, float, float]:
+        form: SettingsForm[InputSettings] = SettingsForm(InputSettings, [self.size])
+        parts = typed.count(",")
+        if parts == 1:
+            self.size.value = f"{typed.partition(',')[0].strip()}, {typed}"
+        size = form.settings(path="layer").voxel_size_nm
+        assert size is not None  # something is typed
+        return size
+
+    def _on_layer(self) -> None:
+        layer = self.layer
+        self.runner.stop()
+        self.runner.forget()
+        if self._layers is not None:
+            self._layers.remove()
+        self._layers = None if layer is None else PreviewLayers(self._viewer, layer)
+        self._source, self._resting = None, False
+        self._store = None if layer is None else job_store(layer)
+        self._known_size = KnownSize(None, "") if layer is None else known_voxel_size(layer)
+        self.size.widget.enabled = self._store is None
+        self.size.value = self._known_size.voxel_size_nm
+        self.output_row.setVisible(self._store is None)
+        self._propose_output()
+        self._on_size()
+        name = ""
+        if layer is not None and self._store is not None:
+            try:
+                name = self._chosen(layer).class_name
+            except NnunetEmError as error:
+                self._show_problem(str(error))
+        self.progress.start_button.setText(apply_text(name))
+
+    def _on_size(self, _value: object = None) -> None:
+        note = "" if self.layer is None else voxel_size_note(self._known_size, self.size.value)
+        self.size_note.setText(note)
+        self.refresh()
+
+    def _propose_output(self) -> None:
+        """Name the output after the layer, unless the user has named it."""
+        layer = self.layer
+        if layer is None or Path(self.output.value) != Path(self._proposed):
+            return
+        source = source_path(layer)
+        folder = output_folder(source, Path.home())
+        self.output.value = self._proposed = str(folder / objects_name(source or layer.name))
+
+    def _on_setting(self, _value: object = None) -> None:
+        """Go on with the preview, which rests while one looks at a result."""
+        self._resting = False
+        self.refresh()
+
+    def _on_live(self, on: bool) -> None:
+        if on:
+            self._on_setting()
+        else:
+            self._rest()
+            self.found.setText("")
+            self.plot.show_histogram(None)
+
+    def _rest(self) -> None:
+        """Take the preview away, until a setting is changed."""
+        self._resting = True
+        self.runner.stop()
+        if self._layers is not None:
+            self._layers.remove()
+
+    def _on_preset(self, settings: InstanceSettings) -> None:
+        for field in self.form:
+            field.value = getattr(settings, field.name)
+        self._on_setting()
+
+    def _on_preview(self, preview: Preview) -> None:
+        if self._layers is None or self.layer not in self._viewer.layers:
+            return
+        if not self._layers.showing():
+            self._hide_results()
+        wanted = {kind for kind, box in self.why.items() if box.isChecked()}
+        self._layers.show(preview, wanted)
+        self.found.setText(preview_text(preview, self._complete_view))
+        self.plot.show_histogram(size_histogram(preview))
+
+    def _hide_results(self) -> None:
+        """Objects of before would lie below those of the preview, and colours would mix."""
+        store = self._store or Path(self.output.value)
+        for layer in self._viewer.layers:
+            if isinstance(layer, Labels) and belongs_to(layer, store):
+                layer.visible = False
+
+    def _on_rested(self, problem: str) -> None:
+        if problem:
+            self._show_problem(problem)
+
+    def _show_problem(self, sentence: str) -> None:
+        self.found.setText(problem_text(sentence))
+        self.plot.show_histogram(None)
+
+    def _on_ended(self, outcome: Outcome) -> None:
+        run, self._run = self._run, None
+        if run is None:
+            return
+        if outcome.ending is Ending.FINISHED:
+            counts = {found.name: len(found.table) for found in outcome.objects}
+            self._rest()
+            self.progress.rest(finished_text(counts, run.store))
+        elif outcome.ending is Ending.STOPPED:
+            self.progress.rest(STOPPED_TEXT)
+        else:
+            self.progress.rest(outcome.message)
+            show_error(outcome.message)
