@@ -202,7 +202,7 @@ def test_closing_the_dock_stops_the_job(make_napari_viewer, em, qtbot, tmp_path:
     widget.form.output["path"].value = str(tmp_path / "out.zarr")
     viewer.add_image(em, name="em", **PLACE)
     qtbot.mouseClick(widget.progress.start_button, Qt.MouseButton.LeftButton)
-    run = widget._run
+    run = widget.jobs.run
     dock.destroyOnClose()
     assert run._token.cancelled
     qtbot.waitUntil(lambda: not run._worker.is_running, timeout=2 * MINUTE)

@@ -27,6 +27,9 @@ REFRESH_MILLISECONDS = 300
 STORE_KEY = "nnunet_em_store"
 """Key in a layer's metadata: the store that a result layer shows."""
 
+PREVIEW_KEY = "nnunet_em_preview"
+"""Key in a layer's metadata: what is known of the preview that it shows."""
+
 _COLORMAPS = ("magenta", "green", "cyan", "yellow", "red", "blue")
 
 
@@ -74,7 +77,7 @@ class LiveLayers:
                     self._lazy(levels, channel),
                     multiscale=len(levels) > 1,
                     name=f"{self._prefix} {name} probability",
-                    colormap=_COLORMAPS[channel % len(_COLORMAPS)],
+                    colormap=probability_colormap(channel),
                     blending="additive",
                     opacity=0.6,
                     contrast_limits=probability_limits(levels[0].dtype),
@@ -129,6 +132,16 @@ class LiveLayers:
     def _remove_older(self) -> None:
         for layer in [x for x in self._viewer.layers if belongs_to(x, self._store)]:
             self._viewer.layers.remove(layer)
+
+
+def probability_colormap(index: int) -> str:
+    """Colour of a class, by its place among the classes."""
+    return _COLORMAPS[index % len(_COLORMAPS)]
+
+
+def is_result(layer: Layer) -> bool:
+    """Whether a layer shows what a job or a preview made."""
+    return STORE_KEY in layer.metadata or PREVIEW_KEY in layer.metadata
 
 
 def belongs_to(layer: Layer, store: Path) -> bool:

@@ -96,7 +96,7 @@ def _three(sizes: Sequence[float]) -> VoxelSizeNm:
     return (sizes[0] if len(sizes) == 3 else y, y, x)
 
 
-def visible_box(viewer: ViewerModel, layer: Layer) -> Box:
+def visible_box(viewer: ViewerModel, layer: Layer, around: int = 0) -> Box:
     """The voxels of a layer that are on the canvas now, at the slice that is shown.
 
     Parameters
@@ -105,6 +105,8 @@ def visible_box(viewer: ViewerModel, layer: Layer) -> Box:
         A viewer that shows slices, not 3D.
     layer : napari.layers.Layer
         The layer to cut from.
+    around : int
+        Slices before and after the one that is shown, which belong to it.
 
     Returns
     -------
@@ -126,17 +128,27 @@ def visible_box(viewer: ViewerModel, layer: Layer) -> Box:
     # Voxel i covers i - 0.5 to i + 0.5 in napari's data coordinates.
     start = np.floor(corners.min(axis=0) + 0.5).astype(int)
     stop = np.floor(corners.max(axis=0) + 0.5).astype(int) + 1
-    missing = (3 - spatial,)
-    box = Box(
-        as_shape([*np.zeros(missing, int), *start]),
-        as_shape([*np.ones(missing, int), *stop]),
-    ).intersect(Box.whole(layer_shape(layer)))
+    box = spatial_box(start, stop).intersect(Box.whole(layer_shape(layer)))
+    if box.size:
+        hidden = set(range(viewer.dims.ndim)) - set(viewer.dims.displayed)
+        across = [axis - viewer.dims.ndim + 3 for axis in hidden]
+        box = box.grow([around if axis in across else 0 for axis in range(3)])
+        box = box.intersect(Box.whole(layer_shape(layer)))
     if box.size == 0:
         raise InputError(
             f"No voxel of the layer {layer.name!r} is in the current view: move it into view, "
             "or choose the whole volume."
         )
     return box
+
+
+def spatial_box(start: np.ndarray, stop: np.ndarray) -> Box:
+    """A box from the ends along the axes that a layer has; a 2D layer has one slice."""
+    missing = (3 - len(start),)
+    return Box(
+        as_shape([*np.zeros(missing, int), *start]),
+        as_shape([*np.ones(missing, int), *stop]),
+    )
 
 
 def _canvas_corners(viewer: ViewerModel, layer: Layer) -> list[np.ndarray]:
@@ -146,7 +158,7 @@ def _canvas_corners(viewer: ViewerModel, layer: Layer) -> list[np.ndarray]:
     camera = viewer.scene.camera
     centre = np.array(camera.center[-2:], float)
     half = np.array(viewer.canvas.size, float) / camera.zoom / 2
-    factors = _unit_factors(viewer.layers.units, layer.units, len(point))
+    factors = unit_factors(viewer.layers.units, layer.units, len(point))
     corners = []
     for signs in itertools.product((-1, 1), repeat=2):
         corner = point.copy()
@@ -155,7 +167,7 @@ def _canvas_corners(viewer: ViewerModel, layer: Layer) -> list[np.ndarray]:
     return corners
 
 
-def _unit_factors(world: Sequence[Any] | None, own: Sequence[Any], count: int) -> np.ndarray:
+def unit_factors(world: Sequence[Any] | None, own: Sequence[Any], count: int) -> np.ndarray:
     """What turns world coordinates in the viewer's units into a layer's own units, per axis."""
     factors = np.ones(count)
     if world is not None:
@@ -181,7 +193,7 @@ def show_voxel(viewer: ViewerModel, layer: Layer, voxel: Sequence[float]) -> Non
     position = np.zeros(layer.ndim)
     position[-spatial:] = voxel[-spatial:]
     world = np.asarray(layer.data_to_world(position), float)
-    world /= _unit_factors(viewer.layers.units, layer.units, len(world))
+    world /= unit_factors(viewer.layers.units, layer.units, len(world))
     axes = range(viewer.dims.ndim - len(world), viewer.dims.ndim)
     viewer.dims.set_point(tuple(axes), tuple(world))
     point = np.array(viewer.dims.point, float)
@@ -213,7 +225,7 @@ def offset_between(upper: Layer, lower: Layer) -> Shape:
             f"The layers {upper.name!r} and {lower.name!r} have {ours} and {theirs} axes in space: "
             "choose two layers of the same kind."
         )
-    factors = _unit_factors(upper.units, lower.units, upper.ndim)
+    factors = unit_factors(upper.units, lower.units, upper.ndim)
     corners = np.concatenate([np.zeros((1, upper.ndim)), np.eye(upper.ndim)[-ours:]])
     places = np.array([lower.world_to_data(np.asarray(upper.data_to_world(c)) * factors) for c in corners])
     start, steps = places[0, -ours:], places[1:, -ours:] - places[0, -ours:]

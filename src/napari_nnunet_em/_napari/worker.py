@@ -6,7 +6,7 @@ import enum
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.qt.threading import GeneratorWorker, create_worker
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_nnunet_em.config import Job
+    from napari_nnunet_em.geometry import Shape
     from napari_nnunet_em.io import Volume
     from napari_nnunet_em.pipeline import SegmentationResult
+
+T = TypeVar("T")
 
 _PATIENCE_SECONDS = 10.0
 """How long a closing window waits for the block in hand."""
@@ -97,8 +100,49 @@ class Engine:
         return cls(segment, load_result)
 
 
+def guarded(
+    work: Generator[T, None, Outcome], title: str, over: threading.Event
+) -> Generator[T, None, Outcome]:
+    """Run work to its end, whatever that is; for a worker thread.
+
+    Parameters
+    ----------
+    work : generator
+        Returns the `Outcome` where all goes well.
+    title : str
+        What is running, for the sentence about a fault.
+    over : threading.Event
+        Set when nothing runs any more.
+
+    Yields
+    ------
+    Whatever `work` yields.
+
+    Returns
+    -------
+    Outcome
+        Also for work that was refused or stopped: exceptions would end as tracebacks on the screen.
+    """
+    try:
+        return (yield from work)
+    except Cancelled as stop:
+        return Outcome(Ending.STOPPED, str(stop))
+    except NnunetEmError as error:
+        return Outcome(Ending.FAILED, str(error))
+    except Exception as error:  # noqa: BLE001
+        # Whatever it is, one sentence in the window serves better than a lost thread.
+        return Outcome(Ending.FAILED, f"The {title} failed unexpectedly: {type(error).__name__}: {error}")
+    finally:
+        over.set()
+
+
 def run_job(
-    engine: Engine | None, job: Job, volume: Volume, token: CancelToken, over: threading.Event
+    engine: Engine | None,
+    job: Job,
+    volume: Volume,
+    near: Shape | None,
+    token: CancelToken,
+    over: threading.Event,
 ) -> Generator[ProgressEvent, None, Outcome]:
     """Run a job to its end, whatever that is; for a worker thread.
 
@@ -110,8 +154,10 @@ def run_job(
         What to do.
     volume : Volume
         The data of the layer.
+    near : tuple of int, (z, y, x), or None
+        The voxel that the user looks at; what is near it is done first.
     token : CancelToken
-        Stops the job after the block in hand.
+        Stops or pauses the job after the batch in hand.
     over : threading.Event
         Set when nothing runs any more.
 
@@ -123,27 +169,21 @@ def run_job(
     Returns
     -------
     Outcome
-        Also for a job that was refused or stopped: exceptions would end as tracebacks on the screen.
+        However it ended; see `guarded`.
     """
-    try:
+
+    def work() -> Generator[ProgressEvent, None, Outcome]:
         load_triton_beside_opengl()
-        engine = engine or Engine.default()
+        doors = engine or Engine.default()
         finished = False
-        for event in engine.segment(job, volume=volume, cancel=token):
+        for event in doors.segment(job, volume=volume, cancel=token, near=near):
             finished = event.stage is Stage.FINISHED
             yield event
         if not finished:
             return Outcome(Ending.STOPPED)
-        return Outcome(Ending.FINISHED, objects=read_objects(engine.load_result(job.store)))
-    except Cancelled as stop:
-        return Outcome(Ending.STOPPED, str(stop))
-    except NnunetEmError as error:
-        return Outcome(Ending.FAILED, str(error))
-    except Exception as error:  # noqa: BLE001
-        # Whatever it is, one sentence in the window serves better than a lost thread.
-        return Outcome(Ending.FAILED, f"The job failed unexpectedly: {type(error).__name__}: {error}")
-    finally:
-        over.set()
+        return Outcome(Ending.FINISHED, objects=read_objects(doors.load_result(job.store)))
+
+    return (yield from guarded(work(), "job", over))
 
 
 def read_objects(result: SegmentationResult) -> tuple[FoundObjects, ...]:
@@ -188,13 +228,18 @@ class TokenWorker(GeneratorWorker):  # type: ignore[misc]
 
 
 def make_worker(
-    title: str, engine: Engine | None, job: Job, volume: Volume, token: CancelToken
+    title: str,
+    engine: Engine | None,
+    job: Job,
+    volume: Volume,
+    token: CancelToken,
+    near: Shape | None = None,
 ) -> TokenWorker:
     """A worker for `run_job`, not yet started.
 
     Connect to its signals ``yielded`` (`ProgressEvent`) and ``returned`` (`Outcome`), then ``start()`` it.
     """
-    return token_worker(title, run_job, engine, job, volume, token=token)
+    return token_worker(title, run_job, engine, job, volume, near, token=token)
 
 
 def token_worker(
