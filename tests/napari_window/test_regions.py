@@ -82,7 +82,7 @@ def test_a_rectangle_gives_the_voxels_below_it(start, size, slices) -> None:
 def test_units_and_places_of_both_layers_count() -> None:
     layer = image(scale=(40, 8, 8), units=("nm",) * 3, translate=(0, 80, 160))
     shapes = rectangle((0.1, 0.2), (0.2, 0.4), units=("um",) * 3)
-    assert shape_box(shapes, layer, (2, 4)) == Box((2, 2, 5), (4, 16, 31))
+    assert shape_box(shapes, layer, (2, 4)) == Box((2, 3, 5), (4, 16, 31))
 
 
 def test_the_selected_rectangle_counts_else_the_last() -> None:

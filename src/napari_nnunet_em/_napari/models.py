@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
+from napari_nnunet_em._napari.graphics import prepare_torch
 from napari_nnunet_em._napari.wording import short_licence
 from napari_nnunet_em.errors import ModelError
 from napari_nnunet_em.model import (
@@ -63,7 +63,7 @@ class ChosenModel:
 
 def open_model(chosen: ChosenModel) -> ChosenModel:
     """Open a chosen model; where the path holds several and none was named, the first of them."""
-    load_triton_beside_opengl()
+    prepare_torch()
     choices: tuple[ModelChoice, ...] = ()
     configuration = chosen.configuration
     known = {summary.name: summary.root for summary in list_models()}
@@ -103,7 +103,7 @@ class Installation:
 
 def change_installed(wanted: Installation) -> Installation:
     """Install or remove a model; for a thread, because files are copied and checkpoints read."""
-    load_triton_beside_opengl()
+    prepare_torch()
     try:
         if wanted.remove:
             remove_model(wanted.source)

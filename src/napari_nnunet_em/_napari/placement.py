@@ -274,6 +274,15 @@ def result_placement(layer: Layer, offset: Shape, ndim: int) -> dict[str, Any]:
     }
 
 
+def move(layer: Layer, place: dict[str, Any]) -> None:
+    """Bring a layer to the place that `result_placement` gives; what is right already stays untouched."""
+    for name, wanted in place.items():
+        now = getattr(layer, name)
+        now = now.affine_matrix if name == "affine" else now
+        if not np.array_equal(np.asarray(now, object), np.asarray(wanted, object)):
+            setattr(layer, name, wanted)
+
+
 def _shear(shear: np.ndarray, ndim: int) -> np.ndarray:
     """The part of a shear (upper triangle as a vector, or a matrix) for the last `ndim` axes."""
     shear = np.asarray(shear)

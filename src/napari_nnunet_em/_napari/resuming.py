@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,20 +16,36 @@ if TYPE_CHECKING:
     from napari_nnunet_em.pipeline.unfinished import UnfinishedJob
 
 
-def search_unfinished(layer: Image, folders: Sequence[Path]) -> list[UnfinishedJob]:
-    """The unfinished jobs of a layer's volume in some folders, the latest first."""
+@dataclass(frozen=True)
+class Search:
+    """What a search has found.
+
+    Attributes
+    ----------
+    layer : napari.layers.Image
+        Whose jobs were looked for.
+    jobs : tuple of UnfinishedJob
+        They, the latest first.
+    """
+
+    layer: Image
+    jobs: tuple[UnfinishedJob, ...] = ()
+
+
+def search_unfinished(layer: Image, folders: Sequence[Path]) -> Search:
+    """Look for the unfinished jobs of a layer's volume in some folders."""
     # The pipeline brings torch along: where there are no jobs, nothing is loaded.
     from napari_nnunet_em.io import JOB_FOLDER  # noqa: PLC0415
 
     if not any(next(folder.glob(f"*/{JOB_FOLDER}/job.json"), None) for folder in folders if folder.is_dir()):
-        return []
+        return Search(layer)
     from napari_nnunet_em.pipeline.unfinished import find_unfinished  # noqa: PLC0415
 
     try:
         volume = layer_volume(layer, _channels(layer), None)
-        return find_unfinished(folders, volume.fingerprint())
+        return Search(layer, tuple(find_unfinished(folders, volume.fingerprint())))
     except (NnunetEmError, OSError):
-        return []  # the layer is none that could be segmented
+        return Search(layer)  # the layer is none that could be segmented
 
 
 def resumed(layer: Image, found: UnfinishedJob) -> Request:

@@ -175,6 +175,11 @@ def status_text(event: ProgressEvent) -> str:
     return ", ".join(parts)
 
 
+def paused_text(event: ProgressEvent) -> str:
+    """The line under the bar of a job that stands still."""
+    return f"Paused, {event.done} of {event.total}" if event.total else "Paused"
+
+
 def first_line(text: str) -> str:
     """What a message begins with; some, such as licences, are pages long."""
     return text.strip().partition("\n")[0]

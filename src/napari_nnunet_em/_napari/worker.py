@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.qt.threading import GeneratorWorker, create_worker
 
-from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
+from napari_nnunet_em._napari.graphics import prepare_torch
 from napari_nnunet_em.errors import Cancelled, NnunetEmError
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
@@ -173,7 +173,7 @@ def run_job(
     """
 
     def work() -> Generator[ProgressEvent, None, Outcome]:
-        load_triton_beside_opengl()
+        prepare_torch()
         doors = engine or Engine.default()
         finished = False
         for event in doors.segment(job, volume=volume, cancel=token, near=near):

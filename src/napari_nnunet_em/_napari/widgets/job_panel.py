@@ -9,7 +9,8 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolB
 
 from napari_nnunet_em._napari.jobqueue import QueueEntry
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
-from napari_nnunet_em._napari.wording import queue_text
+from napari_nnunet_em._napari.wording import paused_text, queue_text
+from napari_nnunet_em.progress import ProgressEvent
 
 
 class JobPanel(ProgressPanel):
@@ -79,6 +80,10 @@ class JobPanel(ProgressPanel):
         """The job was asked to stop, and will as soon as it can."""
         super().stopping()
         self.pause_button.setEnabled(False)
+
+    def show_event(self, event: ProgressEvent, text: str | None = None) -> None:
+        """Show how far the job is; while it is paused, that it is."""
+        super().show_event(event, paused_text(event) if self.pause_button.isChecked() else text)
 
     def _show_running(self, running: bool) -> None:
         self.pause_button.setVisible(running)

@@ -11,9 +11,9 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_nnunet_em._napari.jobs import Jobs
-from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, remove_previews
+from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
 from napari_nnunet_em._napari.remembered import remembered_folders
-from napari_nnunet_em._napari.resuming import folders_to_search, resumed, search_unfinished
+from napari_nnunet_em._napari.resuming import Search, folders_to_search, resumed, search_unfinished
 from napari_nnunet_em._napari.widgets.job_panel import JobPanel
 from napari_nnunet_em._napari.widgets.resume_offer import ResumeOffer
 from napari_nnunet_em._napari.widgets.rows import column, scrolling
@@ -151,12 +151,12 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
             return
         proposed = [Path(self.form.output["path"].value).parent, *remembered_folders()]
         worker = create_worker(search_unfinished, layer, folders_to_search(layer, proposed))
-        worker.returned.connect(lambda found: self._on_unfinished(layer, found))
+        worker.returned.connect(self._on_unfinished)
         worker.start()
 
-    def _on_unfinished(self, layer: Image, found: list[UnfinishedJob]) -> None:
-        free = [job for job in found if job.job.store.absolute() not in self.jobs.queue.stores]
-        if layer is self.layer and free:
+    def _on_unfinished(self, found: Search) -> None:
+        free = [job for job in found.jobs if job.job.store.absolute() not in self.jobs.queue.stores]
+        if found.layer is self.layer and free:
             self.offer.offer(free[0])
 
     def _resume(self, found: UnfinishedJob) -> None:
@@ -171,7 +171,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
 
     def _on_event(self, event: ProgressEvent) -> None:
         if event.box is not None:
-            remove_previews(self._viewer)  # the run shows the same voxels
+            hide_previews(self._viewer)  # the run shows the same voxels
         self.progress.show_event(event)
 
     def _on_queue(self) -> None:
