@@ -79,7 +79,7 @@ def test_volumes_wait_for_one_another_and_can_be_taken_out(dock, qtbot) -> None:
     dock.viewer.dims.set_current_step(0, 7)
     submit(dock, qtbot, "one")
     qtbot.waitUntil(lambda: len(waits.begun) == 1)
-    assert widget.progress.start_button.text() == "Then segment mitochondria"
+    assert widget.progress.start_button.text() == "Segment mitochondria next"
     submit(dock, qtbot, "two")
     submit(dock, qtbot, "three")
     submit(dock, qtbot, "three")  # refused: the output is taken

@@ -131,7 +131,7 @@ def test_the_form_shows_the_voxels_that_are_meant_now(open_widget, em, qtbot) ->
     viewer.dims.ndisplay = 3
     qtbot.waitUntil(lambda: "three-dimensional" in region.note.text())
     viewer.dims.ndisplay = 2
-    region.kind.setCurrentText("Rectangle (Shapes layer)")
+    region.kind.setCurrentText("Rectangle")
     assert "no Shapes layer" in region.note.text()
     shapes = viewer.add_shapes(rectangle((10, 20), (40, 60)).data, shape_type="rectangle", **PLACE)
     shapes.selected_data = set()

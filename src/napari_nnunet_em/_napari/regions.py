@@ -22,7 +22,7 @@ class RegionKind(enum.Enum):
 
     WHOLE = "Whole volume"
     VIEW = "Current view"
-    RECTANGLE = "Rectangle (Shapes layer)"
+    RECTANGLE = "Rectangle"
 
 
 @dataclass(frozen=True)

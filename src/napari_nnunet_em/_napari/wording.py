@@ -247,11 +247,11 @@ def resampling_note(bundle: ModelBundle, typed: str | None) -> str:
     factors = {axis: size[axis] / wanted for axis, wanted in zip(axes, spacing, strict=True)}
     changed = [f"{_AXES[axis]} × {factors[axis]:.3g}" for axis in sorted(factors) if factors[axis] != 1]
     if not changed:
-        return "; the model's own"
+        return "; as the model expects"
     wanted = " × ".join(f"{s:g}" for s in spacing)
     return (
-        f"; the model wants {wanted} nm, so it sees the volume with its number of voxels changed "
-        f"({', '.join(changed)}). The result has the volume's own voxels."
+        f"; the model works at {wanted} nm, so the volume is resampled for it ({', '.join(changed)}), and the "
+        "result back."
     )
 
 

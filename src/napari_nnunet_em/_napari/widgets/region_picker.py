@@ -55,10 +55,16 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         self.around.setRange(0, _MOST_AROUND)
         self.around.setToolTip("Slices before and after the one that is shown.")
         self.shapes = QComboBox()
-        self.shapes.setToolTip("The Shapes layer; its selected rectangle counts, else the last one.")
+        self.shapes.setToolTip(
+            "The Shapes layer with the rectangle; of several the selected one counts, else the last."
+        )
         self.first, self.last = QSpinBox(), QSpinBox()
         self.first.setToolTip("First slice.")
         self.last.setToolTip("Last slice.")
+        for box in (self.first, self.last):
+            box.setButtonSymbols(
+                QSpinBox.ButtonSymbols.NoButtons
+            )  # two of them would not leave room for digits
         self.note = note_label()
         self._lay_out()
         # The view changes with every step of the mouse.

@@ -142,7 +142,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
 
     def _name_button(self) -> None:
         text = button_text(self.models.chosen.class_names)
-        self.progress.start_button.setText(f"Then {text[0].lower()}{text[1:]}" if self.jobs.busy else text)
+        self.progress.start_button.setText(f"{text} next" if self.jobs.busy else text)
 
     def _look_for_unfinished(self) -> None:
         layer = self.layer
