@@ -250,8 +250,8 @@ def resampling_note(bundle: ModelBundle, typed: str | None) -> str:
         return "; as the model expects"
     wanted = " × ".join(f"{s:g}" for s in spacing)
     return (
-        f"; the model works at {wanted} nm, so the volume is resampled for it ({', '.join(changed)}), and the "
-        "result back."
+        f"; the model works at {wanted} nm, so the volume is resampled for it ({', '.join(changed)}), "
+        "and the result back."
     )
 
 
