@@ -51,6 +51,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
     def __init__(self, napari_viewer: napari.viewer.Viewer, engine: Engine | None = None) -> None:
         super().__init__()
         self._viewer = napari_viewer
+        self._shows_blocks = False
         self.inputs = SegmentInputs(napari_viewer)
         self.form = self.inputs.form
         self.models = self.inputs.models
@@ -166,12 +167,14 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
             self._refuse(error)
 
     def _on_started(self, _request: Request) -> None:
+        self._shows_blocks = False
         self.progress.run()
         self._name_button()
 
     def _on_event(self, event: ProgressEvent) -> None:
-        if event.box is not None:
-            hide_previews(self._viewer)  # the run shows the same voxels
+        if event.box is not None and not self._shows_blocks:
+            self._shows_blocks = True
+            hide_previews(self._viewer)  # the run shows the same voxels, and both would add up
         self.progress.show_event(event)
 
     def _on_queue(self) -> None:
