@@ -48,11 +48,12 @@ def test_an_installed_model_opens_by_name_and_needs_its_source_no_more(tiny, tmp
     (folder / "fold_0" / "validation" / "secret.npz").write_bytes(b"patients")
     (folder / "LICENSE.md").write_text("Mine alone.", encoding="utf-8")
     expected = ModelBundle.open(folder)
+    digest = expected.digest()
     source = zipped(folder.parent, tmp_path / "Vesicles of Anna.zip") if packed else folder
     name = install_model(source)
     assert name == ("Vesicles-of-Anna" if packed else "Dataset999_Tiny-2d")
     bundle = ModelBundle.open(name)
-    assert bundle.digest() == expected.digest()
+    assert bundle.digest() == digest
     assert bundle.folds == ("0", "1")
     assert same_weights(bundle, expected)
     assert not list(models_dir().rglob("*.npz"))
@@ -61,7 +62,7 @@ def test_an_installed_model_opens_by_name_and_needs_its_source_no_more(tiny, tmp
     assert shown.licence == "Mine alone."
     assert install_model(source) == name  # once is enough
     shutil.rmtree(folder.parent)
-    assert ModelBundle.open(name).digest() == expected.digest()
+    assert ModelBundle.open(name).digest() == digest
     remove_model(name)
     assert list(models_dir().iterdir()) == []
     with pytest.raises(ModelError, match="There is no model"):
