@@ -82,7 +82,7 @@ def window(model: str, store: Path) -> np.ndarray:
     wait(lambda: widget.models.chosen.bundle is not None)
     widget.form.output["path"].value = str(store)
     widget.start()
-    wait(widget.progress.start_button.isEnabled)
+    wait(lambda: not widget.busy)
     layers = [layer.name for layer in viewer.layers]
     viewer.close()
     print("layers:", layers)

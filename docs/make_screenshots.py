@@ -80,11 +80,11 @@ def draw_segment(side: int, model: str) -> None:
         shoot(viewer, "segment-ready.png")
         blocks = []
         widget.start()
-        widget._run.progressed.connect(lambda event: blocks.append(event.box))
+        widget.jobs.progressed.connect(lambda event: blocks.append(event.box))
         wait_until(lambda: sum(box is not None for box in blocks) >= 3)
         settle()
         shoot(viewer, "segment-running.png")
-        wait_until(widget.progress.start_button.isEnabled)
+        wait_until(lambda: not widget.busy)
         shoot(viewer, "segment.png")
         viewer.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import threading
+import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,21 +79,51 @@ class ProgressEvent:
 
 @dataclass
 class CancelToken:
-    """A request to stop that any thread may make and the running job polls."""
+    """Requests to stop or to pause that any thread may make; the running job heeds them between two batches.
 
-    _event: threading.Event = field(default_factory=threading.Event, repr=False)
+    Attributes
+    ----------
+    paused_seconds : float
+        How long the job has stood still so far.
+    """
+
+    paused_seconds: float = 0.0
+    _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+    _open: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def __post_init__(self) -> None:
+        self._open.set()
 
     def cancel(self) -> None:
-        """Ask the job to stop after the work in hand."""
-        self._event.set()
+        """Ask the job to stop after the work in hand, also where it is paused."""
+        self._cancelled.set()
+        self._open.set()
+
+    def pause(self) -> None:
+        """Ask the job to stand still after the work in hand; it keeps its memory and its place."""
+        if not self.cancelled:
+            self._open.clear()
+
+    def resume(self) -> None:
+        """Let a paused job go on."""
+        self._open.set()
 
     @property
     def cancelled(self) -> bool:
         """Whether somebody asked the job to stop."""
-        return self._event.is_set()
+        return self._cancelled.is_set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether somebody asked the job to stand still."""
+        return not self._open.is_set()
 
     def raise_if_cancelled(self) -> None:
-        """Raise `Cancelled` if somebody asked the job to stop."""
+        """Wait while the job is paused; raise `Cancelled` if somebody asked it to stop."""
+        if self.paused:
+            begun = time.perf_counter()
+            self._open.wait()
+            self.paused_seconds += time.perf_counter() - begun
         if self.cancelled:
             raise Cancelled(
                 "The job was stopped on request; every finished block is kept, "

@@ -18,7 +18,7 @@ def test_napari_names_the_running_job_in_words(make_napari_viewer, qtbot) -> Non
     viewer = make_napari_viewer(show=True)
     token, started = CancelToken(), threading.Event()
 
-    def segment(job, *, volume, cancel):
+    def segment(job, *, volume, cancel, near):
         while True:
             yield ProgressEvent(Stage.PREDICT, 0, 1)
             started.set()

@@ -23,6 +23,12 @@ flags = sys.getdlopenflags()
 loaded = load_triton_beside_opengl()
 assert sys.getdlopenflags() == flags
 assert not load_triton_beside_opengl()
+from napari_nnunet_em._napari.graphics import map_torch_library
+assert map_torch_library() == (sys.platform == "linux")
+assert "torch" not in sys.modules
+import torch
+assert float(torch.ones(3).sum()) == 3.0
+assert not map_torch_library()
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 viewer.close()
 print("alive", loaded)

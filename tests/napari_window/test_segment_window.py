@@ -44,14 +44,14 @@ def test_segment_fills_in_stops_resumes_and_equals_a_headless_run(
     viewer.dims.set_current_step(0, 3)
 
     qtbot.mouseClick(widget.progress.start_button, Qt.MouseButton.LeftButton)
-    assert not widget.progress.start_button.isEnabled()
+    assert widget.busy
     # The first block is on the screen while the others are still to come.
     qtbot.waitUntil(lambda: "em mitochondria probability" in viewer.layers, timeout=2 * MINUTE)
     layer = viewer.layers["em mitochondria probability"]
     qtbot.waitUntil(lambda: np.asarray(level_zero(layer)[3]).any(), timeout=2 * MINUTE)
     qtbot.mouseClick(widget.progress.stop_button, Qt.MouseButton.LeftButton)
     assert not np.asarray(level_zero(layer)[-1]).any()
-    qtbot.waitUntil(widget.progress.start_button.isEnabled, timeout=2 * MINUTE)
+    qtbot.waitUntil(lambda: not widget.busy, timeout=2 * MINUTE)
     assert "Stopped" in widget.progress.status.text()
     assert "em mitochondria" not in viewer.layers
 
@@ -59,7 +59,7 @@ def test_segment_fills_in_stops_resumes_and_equals_a_headless_run(
     written = first.stat().st_mtime_ns
     qtbot.mouseClick(widget.progress.start_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "em mitochondria" in viewer.layers, timeout=3 * MINUTE)
-    qtbot.waitUntil(widget.progress.start_button.isEnabled, timeout=MINUTE)
+    qtbot.waitUntil(lambda: not widget.busy, timeout=MINUTE)
     assert first.stat().st_mtime_ns == written  # resumed, not repeated
 
     job = widget.form.job("em", {"path": "mitochondria-2d"}, None)
@@ -96,13 +96,13 @@ def test_the_current_view_gives_the_whole_runs_voxels_in_its_place(
     viewer, widget = open_widget()
     image = viewer.add_image(em[:4], name="em", translate=(1, 2, 3))  # no units: results stay in pixels
     widget.form.input["voxel_size_nm"].value = "40, 8, 8"
-    widget.region.setCurrentText("Current view")
+    widget.region.kind.setCurrentText("Current view")
     viewer.dims.set_current_step(0, 2)
     viewer.scene.camera.zoom = viewer.canvas.size[0] / 48
     viewer.scene.camera.center = (0, 50.0, 60.0)
     widget.start()
     qtbot.waitUntil(lambda: "em mitochondria probability" in viewer.layers, timeout=2 * MINUTE)
-    qtbot.waitUntil(widget.progress.start_button.isEnabled, timeout=2 * MINUTE)
+    qtbot.waitUntil(lambda: not widget.busy, timeout=2 * MINUTE)
     layer = viewer.layers["em mitochondria probability"]
     shape = level_zero(layer).shape
     assert shape[0] == 1
@@ -135,7 +135,7 @@ def test_bad_input_is_said_in_a_sentence(open_widget, em, qtbot, tmp_path, make,
     if (layer := make(em)) is not None:
         viewer.add_image(layer[0], **layer[1])
     widget.start()
-    qtbot.waitUntil(lambda: bool(notes()) and widget.progress.start_button.isEnabled(), timeout=2 * MINUTE)
+    qtbot.waitUntil(lambda: bool(notes()) and not widget.busy, timeout=2 * MINUTE)
     assert re.search(sentence, notes()[-1])
     assert "Traceback" not in notes()[-1]
     assert not (tmp_path / "out.zarr").exists()
@@ -168,7 +168,7 @@ def test_another_threshold_keeps_the_probabilities(open_widget, em, qtbot, tmp_p
     before = np.count_nonzero(level_zero(viewer.layers["em mitochondria"])[...])
     widget.form.instances["threshold"].value = 0.9
     widget.start()
-    qtbot.waitUntil(widget.progress.start_button.isEnabled, timeout=2 * MINUTE)
+    qtbot.waitUntil(lambda: not widget.busy, timeout=2 * MINUTE)
     assert np.count_nonzero(level_zero(viewer.layers["em mitochondria"])[...]) < before
     assert chunk.stat().st_mtime_ns == written
     assert [layer.name for layer in viewer.layers] == ["em", "em mitochondria probability", "em mitochondria"]
@@ -214,7 +214,7 @@ def test_closing_the_window_mid_run_stops_the_job_and_keeps_its_blocks(
     qtbot.waitUntil(lambda: "em mitochondria probability" in viewer.layers, timeout=2 * MINUTE)
     layer = viewer.layers["em mitochondria probability"]
     qtbot.waitUntil(lambda: np.asarray(level_zero(layer)[0]).any(), timeout=2 * MINUTE)
-    worker = widget._run._worker
+    worker = widget.jobs.run._worker
     viewer.close()
     assert worker._over.is_set()
     qtbot.waitUntil(lambda: not worker.is_running, timeout=MINUTE)

@@ -20,7 +20,7 @@ def drain(
     engine: Engine, token: CancelToken | None = None
 ) -> tuple[list[ProgressEvent], Outcome, threading.Event]:
     over = threading.Event()
-    steps = run_job(engine, JOB, None, token or CancelToken(), over)
+    steps = run_job(engine, JOB, None, None, token or CancelToken(), over)
     events = []
     while True:
         try:
@@ -30,7 +30,7 @@ def drain(
 
 
 def engine(*events: ProgressEvent, error: Exception | None = None, tables: tuple[Any, ...] = ()) -> Engine:
-    def segment(job, *, volume, cancel):
+    def segment(job, *, volume, cancel, near):
         for event in events:
             cancel.raise_if_cancelled()
             yield event
@@ -81,7 +81,7 @@ def test_a_job_that_ends_early_without_a_word_counts_as_stopped() -> None:
 def test_quitting_waits_for_the_block_in_hand_and_lets_the_job_clean_up(qtbot) -> None:
     started, cleaned = threading.Event(), threading.Event()
 
-    def segment(job, *, volume, cancel):
+    def segment(job, *, volume, cancel, near):
         try:
             while True:
                 yield ProgressEvent(Stage.PREDICT, 0, 9)

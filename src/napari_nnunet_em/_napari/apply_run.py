@@ -99,7 +99,7 @@ class ApplyRun(QObject):  # type: ignore[misc]
             raise InputError(f"The layer {self._layer.name!r} cannot be read: open it again.")
         job = LabelJob(probability, self._settings, output)
 
-        def label(given: LabelJob, *, volume: object, cancel: CancelToken) -> Iterator[ProgressEvent]:  # noqa: ARG001
+        def label(given: LabelJob, *, cancel: CancelToken, **_: object) -> Iterator[ProgressEvent]:
             return label_probability(given, cancel)
 
         return Engine(label, load_result), job, None

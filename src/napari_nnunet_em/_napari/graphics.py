@@ -1,11 +1,13 @@
-"""Keeps torch and the graphics driver out of each other's way."""
+"""Keeps torch out of the way of the graphics driver, and of the window that is open."""
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
 import os
 import sys
+from pathlib import Path
 
 
 def load_triton_beside_opengl() -> bool:
@@ -35,3 +37,29 @@ def load_triton_beside_opengl() -> bool:
     finally:
         sys.setdlopenflags(flags)
     return True
+
+
+def prepare_torch() -> None:
+    """Do what makes loading torch harmless for a window; for the thread that is about to load it."""
+    load_triton_beside_opengl()
+    map_torch_library()
+
+
+def map_torch_library() -> bool:
+    """Let the system load torch's largest library while the window goes on.
+
+    ``import torch`` does so too, but holds Python's lock for as long as it takes, a tenth of a second or two.
+    A C function called through ctypes does not hold it, and what is loaded already is not loaded again.
+
+    Returns
+    -------
+    bool
+        Whether the library was loaded by this call; only Linux is asked.
+    """
+    found = None if "torch" in sys.modules else importlib.util.find_spec("torch")
+    if not sys.platform.startswith("linux") or found is None or found.origin is None:
+        return False
+    library = Path(found.origin).parent / "lib" / "libtorch_cpu.so"
+    open_library = ctypes.CDLL(None).dlopen
+    open_library.argtypes, open_library.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
+    return bool(open_library(os.fsencode(library), os.RTLD_NOW | os.RTLD_LOCAL))

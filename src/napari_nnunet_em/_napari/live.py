@@ -11,7 +11,7 @@ from qtpy.QtCore import QTimer
 
 from napari_nnunet_em._napari.features import LABELS_KEY, label_features
 from napari_nnunet_em._napari.lazyviews import FixedAxes
-from napari_nnunet_em._napari.placement import result_placement
+from napari_nnunet_em._napari.placement import layer_shape, level_zero, result_placement
 from napari_nnunet_em.io import MultiscaleSink
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ REFRESH_MILLISECONDS = 300
 
 STORE_KEY = "nnunet_em_store"
 """Key in a layer's metadata: the store that a result layer shows."""
+
+PREVIEW_KEY = "nnunet_em_preview"
+"""Key in a layer's metadata: what is known of the preview that it shows."""
 
 _COLORMAPS = ("magenta", "green", "cyan", "yellow", "red", "blue")
 
@@ -74,22 +77,27 @@ class LiveLayers:
         """Add the probability layers, in place of older ones of the same store."""
         if self.probability:
             return
-        self._remove_older()
         levels = MultiscaleSink.open(self._store, "").levels
-        for channel, name in enumerate(self._names):
-            self.probability.append(
-                self._viewer.add_image(
+        names = [f"{self._prefix} {name} probability" for name in self._names]
+        self._drop_older(names, levels)
+        for channel, name in enumerate(names):
+            layer = self._older(name)
+            if layer is None:
+                layer = self._viewer.add_image(
                     self._lazy(levels, channel),
                     multiscale=len(levels) > 1,
-                    name=f"{self._prefix} {name} probability",
-                    colormap=_COLORMAPS[channel % len(_COLORMAPS)],
+                    name=name,
+                    colormap=probability_colormap(channel),
                     blending="additive",
                     opacity=0.6,
                     contrast_limits=probability_limits(levels[0].dtype),
                     metadata={STORE_KEY: str(self._store)},
                     **self._placement,
                 )
-            )
+            else:
+                layer.data = self._lazy(levels, channel)
+                layer.visible = True
+            self.probability.append(layer)
 
     def refresh_soon(self) -> None:
         """Redraw what is visible, now or together with the next blocks."""
@@ -134,9 +142,35 @@ class LiveLayers:
         views = [FixedAxes(level, leading) if leading else level for level in levels]
         return views if len(views) > 1 else views[0]
 
-    def _remove_older(self) -> None:
+    def _older(self, name: str) -> Image | None:
+        """The layer of this name that shows this store already, from an earlier run."""
+        return next((x for x in self._viewer.layers if x.name == name and belongs_to(x, self._store)), None)
+
+    def _drop_older(self, names: Sequence[str], levels: Sequence[Any]) -> None:
+        """Remove layers of the same store, but those that show the same probabilities.
+
+        Removing a layer and adding another one takes napari a quarter of a second, in which the window stands
+        still.
+        """
+        shape, dtype = tuple(levels[0].shape)[-self._ndim :], np.dtype(levels[0].dtype)
         for layer in [x for x in self._viewer.layers if belongs_to(x, self._store)]:
-            self._viewer.layers.remove(layer)
+            same = layer.name in names and layer_shape(layer)[-self._ndim :] == shape
+            if (
+                not same
+                or np.dtype(level_zero(layer).dtype) != dtype
+                or layer.multiscale != (len(levels) > 1)
+            ):
+                self._viewer.layers.remove(layer)
+
+
+def probability_colormap(index: int) -> str:
+    """Colour of a class, by its place among the classes."""
+    return _COLORMAPS[index % len(_COLORMAPS)]
+
+
+def is_result(layer: Layer) -> bool:
+    """Whether a layer shows what a job or a preview made."""
+    return STORE_KEY in layer.metadata or PREVIEW_KEY in layer.metadata
 
 
 def belongs_to(layer: Layer, store: Path) -> bool:

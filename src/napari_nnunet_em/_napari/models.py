@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
+from napari_nnunet_em._napari.graphics import prepare_torch
 from napari_nnunet_em._napari.wording import short_licence
 from napari_nnunet_em.errors import ModelError
-from napari_nnunet_em.model import ModelBundle, ModelChoice, find_models, list_models
+from napari_nnunet_em.model import (
+    ModelBundle,
+    ModelChoice,
+    find_models,
+    install_model,
+    list_models,
+    remove_model,
+)
 
 STILL_OPENING = "The model is still being read; press the button again in a moment."
 
@@ -56,15 +63,51 @@ class ChosenModel:
 
 def open_model(chosen: ChosenModel) -> ChosenModel:
     """Open a chosen model; where the path holds several and none was named, the first of them."""
-    load_triton_beside_opengl()
+    prepare_torch()
     choices: tuple[ModelChoice, ...] = ()
     configuration = chosen.configuration
+    known = {summary.name: summary.root for summary in list_models()}
+    place = known.get(chosen.path, Path(chosen.path))
     try:
-        if not any(s.name == chosen.path for s in list_models()) and Path(chosen.path).exists():
-            choices = find_models(Path(chosen.path), trust=chosen.trust)
+        if place.exists():
+            choices = find_models(place, trust=chosen.trust)
         if configuration is None and len(choices) > 1:
             configuration = choices[0].full_name
         bundle = ModelBundle.open(chosen.path, configuration=configuration, trust=chosen.trust)
     except ModelError as error:
         return ChosenModel(chosen.path, configuration, chosen.trust, None, str(error), choices)
     return ChosenModel(chosen.path, configuration, chosen.trust, bundle, "", choices)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A model to be installed or removed, and what came of it.
+
+    Attributes
+    ----------
+    source : str
+        Path of what is installed, or name of what is removed.
+    remove : bool
+        Whether it is removed.
+    name : str
+        Name of the model, where it went well.
+    problem : str
+        Why it did not.
+    """
+
+    source: str
+    remove: bool = False
+    name: str = ""
+    problem: str = ""
+
+
+def change_installed(wanted: Installation) -> Installation:
+    """Install or remove a model; for a thread, because files are copied and checkpoints read."""
+    prepare_torch()
+    try:
+        if wanted.remove:
+            remove_model(wanted.source)
+            return replace(wanted, name=wanted.source)
+        return replace(wanted, name=install_model(wanted.source))
+    except ModelError as error:
+        return replace(wanted, problem=str(error))

@@ -96,7 +96,7 @@ def _three(sizes: Sequence[float]) -> VoxelSizeNm:
     return (sizes[0] if len(sizes) == 3 else y, y, x)
 
 
-def visible_box(viewer: ViewerModel, layer: Layer) -> Box:
+def visible_box(viewer: ViewerModel, layer: Layer, around: int = 0) -> Box:
     """The voxels of a layer that are on the canvas now, at the slice that is shown.
 
     Parameters
@@ -105,6 +105,8 @@ def visible_box(viewer: ViewerModel, layer: Layer) -> Box:
         A viewer that shows slices, not 3D.
     layer : napari.layers.Layer
         The layer to cut from.
+    around : int
+        Slices before and after the one that is shown, which belong to it.
 
     Returns
     -------
@@ -126,17 +128,27 @@ def visible_box(viewer: ViewerModel, layer: Layer) -> Box:
     # Voxel i covers i - 0.5 to i + 0.5 in napari's data coordinates.
     start = np.floor(corners.min(axis=0) + 0.5).astype(int)
     stop = np.floor(corners.max(axis=0) + 0.5).astype(int) + 1
-    missing = (3 - spatial,)
-    box = Box(
-        as_shape([*np.zeros(missing, int), *start]),
-        as_shape([*np.ones(missing, int), *stop]),
-    ).intersect(Box.whole(layer_shape(layer)))
+    box = spatial_box(start, stop).intersect(Box.whole(layer_shape(layer)))
+    if box.size:
+        hidden = set(range(viewer.dims.ndim)) - set(viewer.dims.displayed)
+        across = [axis - viewer.dims.ndim + 3 for axis in hidden]
+        box = box.grow([around if axis in across else 0 for axis in range(3)])
+        box = box.intersect(Box.whole(layer_shape(layer)))
     if box.size == 0:
         raise InputError(
             f"No voxel of the layer {layer.name!r} is in the current view: move it into view, "
             "or choose the whole volume."
         )
     return box
+
+
+def spatial_box(start: np.ndarray, stop: np.ndarray) -> Box:
+    """A box from the ends along the axes that a layer has; a 2D layer has one slice."""
+    missing = (3 - len(start),)
+    return Box(
+        as_shape([*np.zeros(missing, int), *start]),
+        as_shape([*np.ones(missing, int), *stop]),
+    )
 
 
 def _canvas_corners(viewer: ViewerModel, layer: Layer) -> list[np.ndarray]:
@@ -260,6 +272,15 @@ def result_placement(layer: Layer, offset: Shape, ndim: int) -> dict[str, Any]:
         "units": tuple(layer.units[-ndim:]),
         "axis_labels": tuple(layer.axis_labels[-ndim:]),
     }
+
+
+def move(layer: Layer, place: dict[str, Any]) -> None:
+    """Bring a layer to the place that `result_placement` gives; what is right already stays untouched."""
+    for name, wanted in place.items():
+        now = getattr(layer, name)
+        now = now.affine_matrix if name == "affine" else now
+        if not np.array_equal(np.asarray(now, object), np.asarray(wanted, object)):
+            setattr(layer, name, wanted)
 
 
 def _shear(shear: np.ndarray, ndim: int) -> np.ndarray:

@@ -33,12 +33,15 @@ class Request:
         The layer itself.
     class_names : tuple of str
         Foreground classes of the model.
+    near : tuple of int, (z, y, x), or None
+        The voxel that the user looks at; what is near it is done first.
     """
 
     job: Job
     volume: Volume
     layer: Image
     class_names: tuple[str, ...]
+    near: Shape | None = None
 
     @property
     def offset(self) -> Shape:

@@ -54,7 +54,12 @@ class SegmentRun(QObject):  # type: ignore[misc]
             viewer, request.layer, request.job.store, request.class_names, request.offset
         )
         self._worker = make_worker(
-            f"segmentation of {request.title}", engine, request.job, request.volume, self._token
+            f"segmentation of {request.title}",
+            engine,
+            request.job,
+            request.volume,
+            self._token,
+            request.near,
         )
         self._worker.yielded.connect(self._on_event)
         self._worker.returned.connect(self._on_outcome)
@@ -80,6 +85,13 @@ class SegmentRun(QObject):  # type: ignore[misc]
     def stop(self) -> None:
         """Ask the job to stop after the block in hand; `ended` follows."""
         self._token.cancel()
+
+    def pause(self, paused: bool) -> None:
+        """Let the job stand still after the batch in hand, or go on."""
+        if paused:
+            self._token.pause()
+        else:
+            self._token.resume()
 
     def _on_event(self, event: ProgressEvent) -> None:
         if event.store is not None:

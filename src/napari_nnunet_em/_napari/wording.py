@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import itertools
 from collections.abc import Mapping, Sequence
@@ -118,6 +119,11 @@ def model_note(bundle: ModelBundle, licence: str) -> str:
     expects = f"{len(bundle.patch_size)}D"
     if spacing is not None:
         expects += f", for voxels of {' × '.join(f'{s:g}' for s in spacing)} nm"
+    expects += f", patch {' × '.join(str(n) for n in bundle.patch_size)}"
+    if len(bundle.folds) > 1:
+        expects += f", {len(bundle.folds)} folds"
+    if len(bundle.classes) > 1:
+        expects += f"<br>Finds {html.escape(', '.join(info.name for info in bundle.classes))}"
     card = f"<a href='card' style='color: {LINK_COLOR}'>About this model</a>"
     return f"{expects}<br><b>{html.escape(licence)}</b> {card}"
 
@@ -186,6 +192,11 @@ def status_text(event: ProgressEvent) -> str:
     return ", ".join(parts)
 
 
+def paused_text(event: ProgressEvent) -> str:
+    """The line under the bar of a job that stands still."""
+    return f"Paused, {event.done} of {event.total}" if event.total else "Paused"
+
+
 def first_line(text: str) -> str:
     """What a message begins with; some, such as licences, are pages long."""
     return text.strip().partition("\n")[0]
@@ -198,6 +209,78 @@ def finished_text(counts: Mapping[str, int], store: Path) -> str:
 
 
 STOPPED_TEXT = "Stopped. Finished blocks are kept; the button above continues there."
+
+
+def queue_text(title: str, store: Path) -> str:
+    """A job that waits, such as ``Next: mitochondria in SBEM, to out.zarr``."""
+    return f"Then: {title}, to {store.name}"
+
+
+def unfinished_text(store: Path, predicted: float, started: str) -> str:
+    """What is offered to be continued, as rich text.
+
+    Parameters
+    ----------
+    store : pathlib.Path
+        Its output.
+    predicted : float
+        Share of its voxels that are done, from 0 to 1.
+    started : str
+        When it was begun, ISO 8601.
+    """
+    begun = dt.datetime.fromisoformat(started).astimezone()
+    share = "all predicted, objects still to be found" if predicted >= 1 else f"{int(predicted * 100)} % done"
+    return (
+        f"This volume has an unfinished job: <b>{html.escape(store.name)}</b>, {share}, "
+        f"begun {begun:%Y-%m-%d %H:%M}."
+    )
+
+
+def preview_status(event: ProgressEvent) -> str:
+    """The line under the bar while a view is previewed."""
+    return f"Preview: {_STAGES[event.stage].lower()}"
+
+
+def resampling_note(bundle: ModelBundle, typed: str | None) -> str:
+    """What happens where the voxels are not of the model's size, as rich text; empty where nothing does.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    typed : str or None
+        The voxel size in the form, z, y, x in nm.
+    """
+    try:
+        size = [float(part) for part in (typed or "").split(",")]
+    except ValueError:
+        return ""
+    spacing = bundle.spacing_nm(SpacingUnit.AUTO)
+    if spacing is None or len(size) not in (2, 3) or min(size) <= 0:
+        return ""
+    size = [size[0], *size] if len(size) == 2 else size
+    # A 2D model has no spacing across its slices, and leaves it as it is.
+    axes = bundle.transpose_forward[3 - len(spacing) :]
+    factors = {axis: size[axis] / wanted for axis, wanted in zip(axes, spacing, strict=True)}
+    changed = [f"{_AXES[axis]} × {factors[axis]:.3g}" for axis in sorted(factors) if factors[axis] != 1]
+    if not changed:
+        return "; as the model expects"
+    wanted = " × ".join(f"{s:g}" for s in spacing)
+    return (
+        f"; the model works at {wanted} nm, so the volume is resampled for it ({', '.join(changed)}), "
+        "and the result back."
+    )
+
+
+def preview_text(seconds: float, provisional: bool) -> str:
+    """What is said below a finished preview."""
+    text = f"Preview after {seconds:.1f} s; nothing was saved."
+    if not provisional:
+        return text
+    return (
+        f"{text} Provisional: the volume is large, so its intensities were estimated from samples; a run "
+        "measures all of it and may differ a little."
+    )
 
 
 def rate_text(voxels_per_second: float) -> str:

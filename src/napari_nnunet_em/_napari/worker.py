@@ -6,11 +6,11 @@ import enum
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from napari.qt.threading import GeneratorWorker, create_worker
 
-from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
+from napari_nnunet_em._napari.graphics import prepare_torch
 from napari_nnunet_em.errors import Cancelled, NnunetEmError
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from napari_nnunet_em.geometry import Shape
     from napari_nnunet_em.io import Volume
     from napari_nnunet_em.pipeline import SegmentationResult
+
+T = TypeVar("T")
 
 _PATIENCE_SECONDS = 10.0
 """How long a closing window waits for the block in hand."""
@@ -105,8 +108,49 @@ class Stored(Protocol):
         ...
 
 
+def guarded(
+    work: Generator[T, None, Outcome], title: str, over: threading.Event
+) -> Generator[T, None, Outcome]:
+    """Run work to its end, whatever that is; for a worker thread.
+
+    Parameters
+    ----------
+    work : generator
+        Returns the `Outcome` where all goes well.
+    title : str
+        What is running, for the sentence about a fault.
+    over : threading.Event
+        Set when nothing runs any more.
+
+    Yields
+    ------
+    Whatever `work` yields.
+
+    Returns
+    -------
+    Outcome
+        Also for work that was refused or stopped: exceptions would end as tracebacks on the screen.
+    """
+    try:
+        return (yield from work)
+    except Cancelled as stop:
+        return Outcome(Ending.STOPPED, str(stop))
+    except NnunetEmError as error:
+        return Outcome(Ending.FAILED, str(error))
+    except Exception as error:  # noqa: BLE001
+        # Whatever it is, one sentence in the window serves better than a lost thread.
+        return Outcome(Ending.FAILED, f"The {title} failed unexpectedly: {type(error).__name__}: {error}")
+    finally:
+        over.set()
+
+
 def run_job(
-    engine: Engine | None, job: Stored, volume: Volume | None, token: CancelToken, over: threading.Event
+    engine: Engine | None,
+    job: Stored,
+    volume: Volume | None,
+    near: Shape | None,
+    token: CancelToken,
+    over: threading.Event,
 ) -> Generator[ProgressEvent, None, Outcome]:
     """Run a job to its end, whatever that is; for a worker thread.
 
@@ -118,8 +162,10 @@ def run_job(
         What to do; a `Job` for the pipeline of this package.
     volume : Volume or None
         The data of the layer; without it the job opens its input.
+    near : tuple of int, (z, y, x), or None
+        The voxel that the user looks at; what is near it is done first.
     token : CancelToken
-        Stops the job after the block in hand.
+        Stops or pauses the job after the batch in hand.
     over : threading.Event
         Set when nothing runs any more.
 
@@ -131,27 +177,21 @@ def run_job(
     Returns
     -------
     Outcome
-        Also for a job that was refused or stopped: exceptions would end as tracebacks on the screen.
+        However it ended; see `guarded`.
     """
-    try:
-        load_triton_beside_opengl()
-        engine = engine or Engine.default()
+
+    def work() -> Generator[ProgressEvent, None, Outcome]:
+        prepare_torch()
+        doors = engine or Engine.default()
         finished = False
-        for event in engine.segment(job, volume=volume, cancel=token):
+        for event in doors.segment(job, volume=volume, cancel=token, near=near):
             finished = event.stage is Stage.FINISHED
             yield event
         if not finished:
             return Outcome(Ending.STOPPED)
-        return Outcome(Ending.FINISHED, objects=read_objects(engine.load_result(job.store)))
-    except Cancelled as stop:
-        return Outcome(Ending.STOPPED, str(stop))
-    except NnunetEmError as error:
-        return Outcome(Ending.FAILED, str(error))
-    except Exception as error:  # noqa: BLE001
-        # Whatever it is, one sentence in the window serves better than a lost thread.
-        return Outcome(Ending.FAILED, f"The job failed unexpectedly: {type(error).__name__}: {error}")
-    finally:
-        over.set()
+        return Outcome(Ending.FINISHED, objects=read_objects(doors.load_result(job.store)))
+
+    return (yield from guarded(work(), "job", over))
 
 
 def read_objects(result: SegmentationResult) -> tuple[FoundObjects, ...]:
@@ -196,13 +236,18 @@ class TokenWorker(GeneratorWorker):  # type: ignore[misc]
 
 
 def make_worker(
-    title: str, engine: Engine | None, job: Stored, volume: Volume | None, token: CancelToken
+    title: str,
+    engine: Engine | None,
+    job: Stored,
+    volume: Volume | None,
+    token: CancelToken,
+    near: Shape | None = None,
 ) -> TokenWorker:
     """A worker for `run_job`, not yet started.
 
     Connect to its signals ``yielded`` (`ProgressEvent`) and ``returned`` (`Outcome`), then ``start()`` it.
     """
-    return token_worker(title, run_job, engine, job, volume, token=token)
+    return token_worker(title, run_job, engine, job, volume, near, token=token)
 
 
 def token_worker(

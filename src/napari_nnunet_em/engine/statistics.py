@@ -8,7 +8,7 @@ and can then be merged in exactly.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,16 @@ _BLOCK_BYTES = 16 << 20
 _HISTOGRAM_BITS = 16
 
 
-class _Accumulator:
-    """The running state of the pass."""
+class StatisticsAccumulator:
+    """The running state of the pass.
+
+    Parameters
+    ----------
+    volume : Volume
+        The volume.
+    profile_axis : int or None
+        Axis across which the range of every plane is gathered.
+    """
 
     def __init__(self, volume: Volume, profile_axis: int | None) -> None:
         self._channels = volume.channels
@@ -86,7 +94,13 @@ class _Accumulator:
         profile.lows[:, planes] = np.minimum(profile.lows[:, planes], low)
         profile.highs[:, planes] = np.maximum(profile.highs[:, planes], high)
 
+    @property
+    def present(self) -> tuple[NDArray[np.bool_], ...]:
+        """For each axis, at which of its positions a voxel that is not zero was seen, (positions,)."""
+        return tuple(self._present)
+
     def result(self) -> VolumeStatistics:
+        """The statistics of what was taken in."""
         moments = self._moments
         if self._integer:
             values = np.arange(self._histograms.shape[1], dtype=np.int64) + self._low
@@ -135,8 +149,8 @@ def collect_statistics(volume: Volume, *, profile_axis: int | None = None) -> St
         If the volume holds NaN or infinite voxels, or one and the same value everywhere.
     """
     boxes = [b.write for b in iter_blocks(volume.shape, statistics_block_shape(volume))]
-    state = _Accumulator(volume, profile_axis)
-    for done, (box, data) in enumerate(_read_checked(volume, boxes), 1):
+    state = StatisticsAccumulator(volume, profile_axis)
+    for done, (box, data) in enumerate(read_checked(volume, boxes), 1):
         state.add(box, data)
         yield done, len(boxes)
     statistics = state.result()
@@ -144,7 +158,14 @@ def collect_statistics(volume: Volume, *, profile_axis: int | None = None) -> St
     return statistics
 
 
-def _read_checked(volume: Volume, boxes: list[Box]) -> Iterator[tuple[Box, NDArray[np.generic]]]:
+def read_checked(volume: Volume, boxes: Sequence[Box]) -> Iterator[tuple[Box, NDArray[np.generic]]]:
+    """Read boxes one after the other, (c, z, y, x) each.
+
+    Raises
+    ------
+    InputError
+        If one of them holds NaN or infinite voxels.
+    """
     floating = volume.dtype.kind == "f"
     for box in boxes:
         data = volume.read(box)

@@ -7,6 +7,8 @@ from napari_nnunet_em.model.bundle import ModelBundle
 from napari_nnunet_em.model.cards import list_models
 from napari_nnunet_em.model.describe import describe
 from napari_nnunet_em.model.facts import PlansFacts
+from napari_nnunet_em.model.installed import installed_models, models_dir
+from napari_nnunet_em.model.installing import install_model, remove_model
 from napari_nnunet_em.model.locate import find_models
 from napari_nnunet_em.model.networks import LoadedNetworks, load_networks
 from napari_nnunet_em.model.values import (
@@ -28,6 +30,10 @@ __all__ = [
     "ResamplingPlan",
     "describe",
     "find_models",
+    "install_model",
+    "installed_models",
     "list_models",
     "load_networks",
+    "models_dir",
+    "remove_model",
 ]

@@ -26,6 +26,11 @@ _WANTED = re.compile(
 )
 
 
+def is_model_file(name: str) -> bool:
+    """Whether a file, by its path with forward slashes, belongs to a model and is worth keeping."""
+    return _WANTED.search(name) is not None
+
+
 def cache_dir() -> Path:
     """Folder for unpacked models: $NNUNET_EM_CACHE, else the platform's cache folder ($XDG_CACHE_HOME)."""
     override = os.environ.get(CACHE_VARIABLE)
@@ -75,7 +80,7 @@ def _checked_members(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipIn
         raise ModelError(f"The zip {path} holds {len(members)} files, which no model does; it is refused.")
     for info in members:
         _require_safe(path, info)
-    wanted = [info for info in members if _WANTED.search(info.filename)]
+    wanted = [info for info in members if is_model_file(info.filename)]
     names = [info.filename.casefold() for info in wanted]
     if len(set(names)) != len(names):
         raise ModelError(f"The zip {path} holds the same file twice, which no model does; it is refused.")

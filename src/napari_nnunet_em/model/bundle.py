@@ -11,9 +11,10 @@ from pathlib import Path
 
 from napari_nnunet_em.config import SpacingUnit
 from napari_nnunet_em.errors import ModelError
-from napari_nnunet_em.model.cards import bundled_names, find_bundled, read_card, read_licence
+from napari_nnunet_em.model.cards import find_bundled, list_models, read_card, read_licence
 from napari_nnunet_em.model.checkpoint import hash_file, read_info
 from napari_nnunet_em.model.facts import PlansFacts, read_facts
+from napari_nnunet_em.model.installed import find_installed
 from napari_nnunet_em.model.locate import locate
 from napari_nnunet_em.model.managers import read_json
 from napari_nnunet_em.model.names import require_plain_name
@@ -77,9 +78,9 @@ class ModelBundle(PlansFacts):
         Parameters
         ----------
         path : str or path
-            Name of a bundled model (``mitochondria-3d``; write ``./mitochondria-3d`` for a folder of that
-            name), a trained-model folder, a folder above several, a single checkpoint beside or below
-            its plans.json, or a zip from ``nnUNetv2_export_model_to_zip``.
+            Name of a bundled or installed model (``mitochondria-3d``; write ``./mitochondria-3d`` for a
+            folder of that name), a trained-model folder, a folder above several, a single checkpoint beside
+            or below its plans.json, or a zip from ``nnUNetv2_export_model_to_zip``.
         configuration : str, optional
             Which model, where the path holds several: ``3d_fullres`` where that is enough to single one
             out, else the folder's name, or dataset and folder. One model is taken without asking;
@@ -94,12 +95,12 @@ class ModelBundle(PlansFacts):
         ModelError
             Where there is no such model, several and none chosen, or it is broken, unsafe or unsupported.
         """
-        bundled = find_bundled(os.fspath(path))
-        source = bundled or Path(path).expanduser()
+        named = find_bundled(os.fspath(path)) or find_installed(os.fspath(path))
+        source = named or Path(path).expanduser()
         if not source.exists():
             raise ModelError(
                 f"There is no model {os.fspath(path)!r}: give the path of a trained-model folder, zip or "
-                f"checkpoint, or one of the names {', '.join(bundled_names())}."
+                f"checkpoint, or one of the names {', '.join(model.name for model in list_models())}."
             )
         found = locate(source, configuration, checkpoint, trust=trust)
         info = read_info(found.checkpoints[0], trust=trust)

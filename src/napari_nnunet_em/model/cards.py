@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from napari_nnunet_em.errors import ModelError
+from napari_nnunet_em.model.installed import installed_models
 from napari_nnunet_em.model.values import ModelSummary
 
 _LICENCE_FILES = ("LICENSE.md", "LICENSE.txt", "LICENSE", "LICENCE.md", "LICENCE")
@@ -72,8 +73,8 @@ def bundled_names() -> list[str]:
 
 
 def list_models() -> list[ModelSummary]:
-    """Every model that can be opened by name, the default first; loads neither torch nor nnU-Net."""
-    return [_summary(root) for root in _bundled_roots()]
+    """Every model that can be opened by name, bundled ones first; loads neither torch nor nnU-Net."""
+    return [_summary(root) for root in _bundled_roots()] + [m.summary for m in installed_models()]
 
 
 def _bundled_roots() -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import psutil
@@ -23,18 +24,24 @@ class Clock:
         Units done in this run.
     waited_seconds : float
         How long the network waited for its input, or for room for its output.
+    paused_seconds : callable
+        How long the job has stood still so far, which counts for neither speed nor time left.
     """
 
     voxels: int
     total: int
     done: int = 0
     waited_seconds: float = 0.0
-    _started: float = field(default_factory=time.perf_counter)
+    paused_seconds: Callable[[], float] = lambda: 0.0
+    _started: float = field(init=False)
     _last_report: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.restart()
 
     def restart(self) -> None:
         """Begin to measure now: all before was preparation."""
-        self._started = time.perf_counter()
+        self._started = self._working_time()
 
     def add(self, units: int) -> None:
         """Count finished units."""
@@ -50,8 +57,11 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """Since the stage began in this run."""
-        return time.perf_counter() - self._started
+        """Since the stage began in this run, without pauses."""
+        return self._working_time() - self._started
+
+    def _working_time(self) -> float:
+        return time.perf_counter() - self.paused_seconds()
 
     @property
     def voxels_per_second(self) -> float:

@@ -18,15 +18,13 @@ from napari_nnunet_em.config import (
     ModelSettings,
     OutputSettings,
     PredictionSettings,
-    ProbabilityType,
     Settings,
 )
-from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.planes import prepare_orientations
 from napari_nnunet_em.engine.statistics import collect_statistics
-from napari_nnunet_em.engine.sweep import Sweep
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.io import Volume, open_volume
+from napari_nnunet_em.pipeline.boxes import BoxPredictor
 from napari_nnunet_em.pipeline.opening import OpenJob, open_job
 from napari_nnunet_em.pipeline.running import open_job_runner
 from napari_nnunet_em.progress import CancelToken, finish
@@ -111,22 +109,17 @@ class _LazyPrediction:
     def __init__(self, opened: OpenJob) -> None:
         self._opened = opened
         self._lock = threading.Lock()
-        self._sweeps: tuple[Sweep, ...] = ()
+        self._predictor: BoxPredictor | None = None
 
     def block(self, block_info: Any = None) -> NDArray[np.float32]:
         """One chunk, (c, z, y, x), float32; dask says which."""
         location = block_info[None]["array-location"][1:]
         box = Box(as_shape([a for a, _ in location]), as_shape([b for _, b in location]))
         with self._lock:
-            self._sweeps = self._sweeps or self._prepare()
-            parts = [self._predict(sweep, box) for sweep in self._sweeps]
-        return parts[0] if len(parts) == 1 else np.mean(parts, axis=0, dtype=np.float32)
+            self._predictor = self._predictor or self._prepare()
+            return self._predictor.predict(box.shift(self._opened.region.start))
 
-    def _predict(self, sweep: Sweep, box: Box) -> NDArray[np.float32]:
-        (result,) = sweep.results([box.shift(self._opened.region.start)])
-        return result.probabilities.astype(np.float32, copy=False)
-
-    def _prepare(self) -> tuple[Sweep, ...]:
+    def _prepare(self) -> BoxPredictor:
         opened = self._opened
         volume = opened.volume
         sources = finish(
@@ -137,6 +130,4 @@ class _LazyPrediction:
                 opened.job.prediction,
             )
         )
-        encoder = Encoder.of(opened.bundle, ProbabilityType.FLOAT32)
-        runner = open_job_runner(opened)
-        return tuple(Sweep(source, runner, encoder, CancelToken()) for source in sources)
+        return BoxPredictor.of(opened.bundle, sources, open_job_runner(opened), CancelToken())

@@ -13,7 +13,7 @@ from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.preprocess import Preprocessor
 from napari_nnunet_em.engine.sweep import Sweep
-from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.geometry import Box, Shape
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
 from napari_nnunet_em.pipeline.consensus import WaitingPart, averaged, discard_parts, part_layout, part_path
 from napari_nnunet_em.pipeline.early import EarlyRunner
@@ -74,7 +74,11 @@ class Predicted:
 
 
 def predict_blocks(
-    opened: OpenJob, folder: JobFolder, make_runner: RunnerFactory, cancel: CancelToken
+    opened: OpenJob,
+    folder: JobFolder,
+    make_runner: RunnerFactory,
+    cancel: CancelToken,
+    near: Shape | None = None,
 ) -> Events[Predicted]:
     """Predict all blocks that are not durable yet.
 
@@ -88,6 +92,8 @@ def predict_blocks(
         Makes what runs the network, in another thread; called only when there is something to predict.
     cancel : CancelToken
         Polled between batches of tiles.
+    near : tuple of int, (z, y, x), optional
+        A voxel of the volume; columns near it are predicted first.
 
     Yields
     ------
@@ -101,19 +107,19 @@ def predict_blocks(
     with EarlyRunner(opened, make_runner) as early:
         if not folder.has_finished_blocks():
             early.start()
-        return (yield from _predict(opened, folder, early, cancel))
+        return (yield from _predict(opened, folder, early, cancel, near))
 
 
 def _predict(
-    opened: OpenJob, folder: JobFolder, early: EarlyRunner, cancel: CancelToken
+    opened: OpenJob, folder: JobFolder, early: EarlyRunner, cancel: CancelToken, near: Shape | None
 ) -> Events[Predicted]:
     *others, source = yield from prepare_sources(opened, folder, cancel)
     encoder = Encoder.of(opened.bundle, opened.job.output.probability_type)
     layout = job_layout(opened, source, folder)
     sinks = _open_sinks(opened, layout, encoder)
-    own = SweepPlan.of(folder, source, layout, opened.region, "")
-    waiting = [] if own.complete else [_waiting(opened, folder, other, source) for other in others]
-    work = Work([*(plan for plan, _ in waiting), own])
+    own = SweepPlan.of(folder, source, layout, opened.region, "", near)
+    waiting = [] if own.complete else [_waiting(opened, folder, (other, source), near) for other in others]
+    work = Work([*(plan for plan, _ in waiting), own], cancel)
     yield work.event(folder.store)
     if work.clock.total:
         runner = early.get()
@@ -149,9 +155,10 @@ def _remember_runner(folder: JobFolder, description: str) -> None:
 
 
 def _waiting(
-    opened: OpenJob, folder: JobFolder, source: Preprocessor, own: Preprocessor
+    opened: OpenJob, folder: JobFolder, sources: tuple[Preprocessor, Preprocessor], near: Shape | None
 ) -> tuple[SweepPlan, WaitingPart]:
-    """An orientation that is swept before the model's own, and where its probabilities wait."""
+    """An orientation that is swept before the model's own (the second), and where its probabilities wait."""
+    source, own = sources
     axis = source.space.forward[0]
     name = "zyx"[axis]
     layout = part_layout(job_layout(opened, source, folder, name), own.space.forward[0])
@@ -159,7 +166,7 @@ def _waiting(
     if not path.exists():
         folder.discard_part(name)  # deleted by hand: what its journal says is gone
     part = WaitingPart.open(path, opened, layout.chunk_shape)
-    return SweepPlan.of(folder, source, layout, opened.region, name), part
+    return SweepPlan.of(folder, source, layout, opened.region, name, near), part
 
 
 def _open_sinks(opened: OpenJob, layout: Layout, encoder: Encoder) -> Sinks:

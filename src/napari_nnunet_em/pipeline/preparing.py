@@ -45,10 +45,11 @@ def prepare_sources(
         return statistics
 
     steps = prepare_orientations(opened.volume, opened.orientations, statistics_of, opened.job.prediction)
-    return (yield from _progress(steps, Stage.STATISTICS, cancel))
+    return (yield from progress_of(steps, Stage.STATISTICS, cancel))
 
 
-def _progress(steps: Steps[T], stage: Stage, cancel: CancelToken) -> Events[T]:
+def progress_of(steps: Steps[T], stage: Stage, cancel: CancelToken) -> Events[T]:
+    """Steps of a stage as events; raises `Cancelled` between two of them when the token says so."""
     with contextlib.closing(steps):
         while True:
             try:

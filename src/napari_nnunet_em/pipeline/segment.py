@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_nnunet_em.config import Job
 from napari_nnunet_em.errors import InputError, JobMismatchError, ModelError
+from napari_nnunet_em.geometry import Shape
 from napari_nnunet_em.instances import in_blocks_note
 from napari_nnunet_em.io import Volume, check_output, remove_store, sweep_partial
 from napari_nnunet_em.pipeline.clock import peak_memory_bytes
@@ -29,6 +30,7 @@ def segment(
     volume: Volume | None = None,
     cancel: CancelToken | None = None,
     make_runner: RunnerFactory | None = None,
+    near: Shape | None = None,
 ) -> Iterator[ProgressEvent]:
     """Run a job, or continue it where it stopped.
 
@@ -42,9 +44,11 @@ def segment(
     volume : Volume, optional
         The volume, where it is open already; else ``job.input.path`` is opened.
     cancel : CancelToken, optional
-        Lets another thread stop the job.
+        Lets another thread stop or pause the job.
     make_runner : callable, optional
         Makes what runs the network, from the `OpenJob`; what the settings say without it.
+    near : tuple of int, (z, y, x), optional
+        A voxel of the volume; what is near it is predicted first. The result is the same.
 
     Yields
     ------
@@ -69,14 +73,15 @@ def segment(
     cancel.raise_if_cancelled()
     folder = _begin(opened)
     try:
-        predicted = yield from predict_blocks(opened, folder, make_runner or open_job_runner, cancel)
+        predicted = yield from predict_blocks(opened, folder, make_runner or open_job_runner, cancel, near)
     except (InputError, ModelError):
         # What the values of the voxels reveal is found after the folder was made; leave nothing behind.
         if not folder.has_finished_blocks():
             remove_store(job.store)
         raise
     objects = yield from find_objects(opened, predicted, folder, cancel)
-    _finish(opened, folder, predicted, objects, time.perf_counter() - started)
+    seconds = time.perf_counter() - started - cancel.paused_seconds
+    _finish(opened, folder, predicted, objects, seconds)
     yield ProgressEvent(Stage.FINISHED, 1, 1, store=job.store)
 
 
@@ -125,6 +130,7 @@ def _begin(opened: OpenJob) -> JobFolder:
                 "identity": opened.identity,
                 "digest": digest(opened.identity),
                 "job": job.document(),
+                "classes": [info.name for info in opened.bundle.classes],
                 "notes": opened.notes(),
                 "versions": versions(),
                 "started": _now(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.engine.overlap import Behind
 from napari_nnunet_em.engine.preprocess import Preprocessor
 from napari_nnunet_em.engine.sweep import RowsDone, Sweep, TilesRun
-from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.geometry import Box, Shape
 from napari_nnunet_em.pipeline.clock import Clock
 from napari_nnunet_em.pipeline.journal import JobFolder
-from napari_nnunet_em.progress import Events, ProgressEvent, Stage
+from napari_nnunet_em.progress import CancelToken, Events, ProgressEvent, Stage
 
 _REPORT_SECONDS = 0.2
 
@@ -48,9 +49,19 @@ class SweepPlan:
     pending: list[list[Box]]
 
     @classmethod
-    def of(cls, folder: JobFolder, source: Preprocessor, layout: Layout, region: Box, part: str) -> SweepPlan:
-        """Plan a sweep: all its blocks but those in its journal."""
+    def of(
+        cls,
+        folder: JobFolder,
+        source: Preprocessor,
+        layout: Layout,
+        region: Box,
+        part: str,
+        near: Shape | None = None,
+    ) -> SweepPlan:
+        """Plan a sweep: all its blocks but those in its journal, the columns nearest to a voxel first."""
         columns = column_boxes(region, layout.block_shape, source.space, layout.column_shape)
+        if near is not None:
+            columns.sort(key=lambda boxes: distance_to_column(near, boxes))
         finished = folder.finished_blocks(part)
         pending = [[box for box in boxes if box not in finished] for boxes in columns]
         return cls(part, source, region, layout, columns, pending)
@@ -61,6 +72,14 @@ class SweepPlan:
         return not any(self.pending)
 
 
+def distance_to_column(voxel: Shape, boxes: Sequence[Box]) -> float:
+    """Distance in voxels from a voxel to the nearest of a column's boxes; 0 inside."""
+    return min(
+        math.hypot(*(max(a - v, v - b + 1, 0) for v, a, b in zip(voxel, box.start, box.stop, strict=True)))
+        for box in boxes
+    )
+
+
 class Work:
     """What there is to do in all sweeps of a job, and how far it is; progress counts tiles.
 
@@ -68,16 +87,18 @@ class Work:
     ----------
     plans : sequence of SweepPlan
         Those of this run.
+    cancel : CancelToken
+        Knows for how long the job was paused.
     """
 
-    def __init__(self, plans: Sequence[SweepPlan]) -> None:
+    def __init__(self, plans: Sequence[SweepPlan], cancel: CancelToken) -> None:
         left = sum(tiles_run(plan.source.space, plan.pending) for plan in plans)
         # Blocks outside the non-zero box take no tile, but are written all the same.
         left = max(left, 0 if all(plan.complete for plan in plans) else 1)
         self.total = max(sum(tiles_run(plan.source.space, plan.columns) for plan in plans), left)
         pending = sum(box.size for plan in plans for boxes in plan.pending for box in boxes)
         # A voxel is segmented once all sweeps have seen it.
-        self.clock = Clock(pending // len(plans), left)
+        self.clock = Clock(pending // len(plans), left, paused_seconds=lambda: cancel.paused_seconds)
         self.constant_tiles = 0
 
     def count(self, step: TilesRun) -> None:

@@ -6,20 +6,31 @@ import dataclasses
 from pathlib import Path
 
 from napari.qt.threading import create_worker
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QUrl, Signal
+from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QMenu,
+    QMessageBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_nnunet_em._napari.models import ChosenModel, open_model
+from napari_nnunet_em._napari.models import ChosenModel, Installation, change_installed, open_model
 from napari_nnunet_em._napari.widgets.model_card import CardDialog
 from napari_nnunet_em._napari.widgets.rows import note_label
 from napari_nnunet_em._napari.wording import error_note, model_note
-from napari_nnunet_em.model import list_models
+from napari_nnunet_em.model import installed_models, list_models
 
 _FOLDER, _FILE = "<folder>", "<file>"
 
 
 class ModelPicker(QWidget):  # type: ignore[misc]
-    """Offers the installed models and any folder, zip or checkpoint.
+    """Offers the installed models and any folder, zip or checkpoint; models dropped on it are installed.
 
     Attributes
     ----------
@@ -42,6 +53,16 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self.models.setToolTip("A model of this plugin, or one that you trained with nnU-Net v2.")
         self.configurations = QComboBox()
         self.configurations.setToolTip("There are several models at this place; choose one.")
+        self.manage = QToolButton()
+        self.manage.setText("⋯")
+        self.manage.setToolTip("Install or remove a model, or open its folder.")
+        self.manage.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        self.manage.setFixedWidth(26)
+        self.manage.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu = QMenu(self)
+        self.manage.setMenu(self.menu)
+        self.menu.aboutToShow.connect(self._fill_menu)
+        self.setAcceptDrops(True)
         for box in (self.models, self.configurations):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.note = note_label()
@@ -49,8 +70,12 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for widget in (self.models, self.configurations):
-            layout.addWidget(widget)
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        row.addWidget(self.models, 1)
+        row.addWidget(self.manage)
+        layout.addLayout(row)
+        layout.addWidget(self.configurations)
         self._fill()
         self._open(ChosenModel(self.models.itemData(0)))
         self.models.activated.connect(self._on_activated)
@@ -68,6 +93,70 @@ class ModelPicker(QWidget):  # type: ignore[misc]
     def set_trust(self, trust: bool) -> None:
         """Open the chosen model again, allowed to run code or not."""
         self._open(ChosenModel(self.chosen.path, self.chosen.configuration, trust))
+
+    def install(self, path: str) -> None:
+        """Install a zip or a folder, in a thread, and choose it."""
+        self.note.setText(f"Installing {Path(path).name} …")
+        self._change(Installation(path))
+
+    def remove(self, name: str) -> None:
+        """Remove an installed model, in a thread; the default is chosen in its place."""
+        self._change(Installation(name, remove=True))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        """Take files and folders of this computer."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        """Install what is dropped, and keep napari from opening it as an image."""
+        event.acceptProposedAction()
+        for url in event.mimeData().urls():
+            if url.isLocalFile():
+                self.install(url.toLocalFile())
+
+    def _change(self, wanted: Installation) -> None:
+        worker = create_worker(change_installed, wanted)
+        worker.returned.connect(self._on_changed)
+        worker.start()
+
+    def _on_changed(self, done: Installation) -> None:
+        if done.problem:
+            show_error(done.problem)
+            self._on_opened(self.chosen)
+            return
+        self.models.blockSignals(True)
+        self.models.clear()
+        self._fill()
+        self.models.blockSignals(False)
+        show_info(f"{'Removed' if done.remove else 'Installed'} the model {done.name}.")
+        self.choose(done.name if not done.remove else str(self.models.itemData(0)))
+
+    def _fill_menu(self) -> None:
+        """What can be done with the models, and with the one that is chosen."""
+        self.menu.clear()
+        self.menu.addAction("Install a zip …", lambda: self._ask_and_install(_FILE))
+        self.menu.addAction("Install a folder …", lambda: self._ask_and_install(_FOLDER))
+        self.menu.addSeparator()
+        removing = self.menu.addAction("Remove this model …", self._ask_and_remove)
+        removing.setEnabled(any(m.summary.name == self.chosen.path for m in installed_models()))
+        showing = self.menu.addAction("Open its folder", self._open_folder)
+        showing.setEnabled(self.chosen.bundle is not None)
+
+    def _ask_and_install(self, kind: str) -> None:
+        path = self._ask(kind)
+        if path:
+            self.install(path)
+
+    def _ask_and_remove(self) -> None:
+        name = self.chosen.path
+        question = f"Remove the model {name} from this computer? Results made with it stay."
+        if QMessageBox.question(self, "Remove model", question) == QMessageBox.StandardButton.Yes:
+            self.remove(name)
+
+    def _open_folder(self) -> None:
+        if self.chosen.bundle is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.chosen.bundle.root)))
 
     def _fill(self) -> None:
         for summary in list_models():

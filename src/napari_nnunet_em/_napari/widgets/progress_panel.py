@@ -35,14 +35,14 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
         )
         self.status.setWordWrap(True)
         self.bar.setTextVisible(True)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.start_button, 1)
-        buttons.addWidget(self.stop_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(buttons)
-        layout.addWidget(self.bar)
-        layout.addWidget(self.status)
+        self.buttons = QHBoxLayout()
+        self.buttons.addWidget(self.start_button, 1)
+        self.buttons.addWidget(self.stop_button)
+        self.rows = QVBoxLayout(self)
+        self.rows.setContentsMargins(0, 0, 0, 0)
+        self.rows.addLayout(self.buttons)
+        self.rows.addWidget(self.bar)
+        self.rows.addWidget(self.status)
         self.start_button.clicked.connect(self.started)
         self.stop_button.clicked.connect(self.stopped)
         self.rest("")
@@ -68,15 +68,23 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
         self.stop_button.setEnabled(False)
         self._say("Stopping")
 
-    def show_event(self, event: ProgressEvent) -> None:
-        """Show how far the job is; what it wants to be known stays in the tooltip of the status line."""
+    def show_event(self, event: ProgressEvent, text: str | None = None) -> None:
+        """Show how far the job is; what it wants to be known stays in the tooltip of the status line.
+
+        Parameters
+        ----------
+        event : ProgressEvent
+            What has just finished.
+        text : str, optional
+            What the status line says; the event in words without it.
+        """
         if event.message:
             self.status.setToolTip(f"{self.status.toolTip()}\n{first_line(event.message)}".strip())
         # Until a first block is done there is nothing to extrapolate from: show that something moves.
         self.bar.setRange(0, event.total if event.done else 0)
         self.bar.setValue(event.done)
         if self.stop_button.isEnabled():
-            self._say(status_text(event))
+            self._say(status_text(event) if text is None else text)
 
     def _say(self, text: str) -> None:
         self.status.setText(text)

@@ -5,54 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.layers import Image
+from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_nnunet_em._napari.jobform import JobForm
-from napari_nnunet_em._napari.live import STORE_KEY
-from napari_nnunet_em._napari.outputs import output_folder, output_name
-from napari_nnunet_em._napari.placement import KnownSize, layer_shape, visible_box
-from napari_nnunet_em._napari.request import Request, known_voxel_size, layer_volume, source_path
-from napari_nnunet_em._napari.run import SegmentRun
-from napari_nnunet_em._napari.widgets.model_picker import ModelPicker
-from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
-from napari_nnunet_em._napari.widgets.rows import (
-    add_field,
-    add_row,
-    column,
-    form_layout,
-    note_label,
-    scrolling,
-    section,
-)
+from napari_nnunet_em._napari.jobs import Jobs
+from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
+from napari_nnunet_em._napari.remembered import remembered_folders
+from napari_nnunet_em._napari.resuming import Search, folders_to_search, resumed, search_unfinished
+from napari_nnunet_em._napari.widgets.job_panel import JobPanel
+from napari_nnunet_em._napari.widgets.resume_offer import ResumeOffer
+from napari_nnunet_em._napari.widgets.rows import column, scrolling
+from napari_nnunet_em._napari.widgets.segment_inputs import SegmentInputs
 from napari_nnunet_em._napari.wording import (
     STOPPED_TEXT,
     button_text,
     finished_text,
-    voxel_size_note,
+    preview_status,
+    preview_text,
 )
 from napari_nnunet_em._napari.worker import Ending, Engine, Outcome
-from napari_nnunet_em.errors import InputError, ModelError, NnunetEmError
+from napari_nnunet_em.errors import NnunetEmError
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Image
 
-    from napari_nnunet_em.geometry import Box
-
-_WHOLE, _VIEW = "Whole volume", "Current view"
-_OBJECTS = ("threshold", "min_voxels", "min_volume_um3", "split", "split_strength")
-_CLEANING = (
-    "threshold_high",
-    "smooth_nm",
-    "open_nm",
-    "fill_holes",
-    "max_voxels",
-    "max_volume_um3",
-    "drop_border",
-)
-_SELDOM = ("connectivity", "linking", "link_iou", "link_gap", "split_memory_gb")
+    from napari_nnunet_em._napari.request import Request
+    from napari_nnunet_em.pipeline.unfinished import UnfinishedJob
+    from napari_nnunet_em.progress import ProgressEvent
 
 
 class SegmentWidget(QWidget):  # type: ignore[misc]
@@ -69,159 +51,157 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
     def __init__(self, napari_viewer: napari.viewer.Viewer, engine: Engine | None = None) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._engine = engine
-        self._run: SegmentRun | None = None
-        self._offered: list[Image] = []
-        self._known_size = KnownSize(None, "")
-        self._proposed = ""
-        self.form = JobForm()
-        self.layers = QComboBox()
-        self.layers.setToolTip("The image layer to segment.")
-        self.region = QComboBox()
-        self.region.addItems([_WHOLE, _VIEW])
-        self.region.setToolTip("Everything, or only what is on the canvas at the slice that is shown.")
-        self.models = ModelPicker()
-        self.size_note = note_label()
-        self.progress = ProgressPanel()
-        self._lay_out()
-        self.layers.currentIndexChanged.connect(self._on_layer)
-        self.region.currentIndexChanged.connect(lambda _: self._propose_output())
-        self.models.changed.connect(self._on_model)
-        self.form.input["voxel_size_nm"].widget.changed.connect(self._on_size)
-        self.form.model["trust"].widget.changed.connect(self.models.set_trust)
-        self.progress.started.connect(self.start)
-        self.progress.stopped.connect(self.stop)
-        self.reset_choices()
-        self._on_model()
-
-    def _lay_out(self) -> None:
-        content = QWidget()
-        rows = column(content)
-        top = form_layout()
-        add_row(top, "Image", self.layers)
-        add_row(top, "Model", self.models)
-        top.addRow(self.models.note)
-        add_field(top, self.form.input["voxel_size_nm"])
-        top.addRow(self.size_note)
-        add_row(top, "Region", self.region)
-        add_field(top, self.form.output["path"])
-        rows.addLayout(top)
-        form = self.form
-        objects = [form.instances[name] for name in _OBJECTS]
-        prediction = [form.prediction["tta"], form.model["folds"], form.prediction["overlap"]]
-        cleaning = [form.instances[name] for name in _CLEANING]
-        seldom = [form.instances[name] for name in _SELDOM]
-        seldom += [form.prediction["planes"], *form.execution]
-        seldom += [form.output["overwrite"], form.model["trust"]]
-        rows.addWidget(section("Prediction", prediction, open_now=True))
-        rows.addWidget(section("Objects", objects, open_now=True))
-        rows.addWidget(section("Clean objects", cleaning, open_now=False))
-        rows.addWidget(section("More", seldom, open_now=False))
-        rows.addStretch(1)
+        self._shows_blocks = False
+        self.inputs = SegmentInputs(napari_viewer)
+        self.form = self.inputs.form
+        self.models = self.inputs.models
+        self.layers = self.inputs.layers
+        self.region = self.inputs.region
+        self.size_note = self.inputs.size_note
+        self.offer = ResumeOffer()
+        self.progress = JobPanel()
+        self.jobs = Jobs(napari_viewer, engine, self)
+        self.previews = PreviewRun(napari_viewer, WarmPreviewer(), self)
         layout = column(self)
-        layout.addWidget(scrolling(content), 1)
+        layout.addWidget(scrolling(self.inputs), 1)
+        layout.addWidget(self.offer)
         layout.addWidget(self.progress)
         self.setMinimumWidth(340)
+        self._connect()
+        self.reset_choices()
+        self._name_button()
+
+    def _connect(self) -> None:
+        self.inputs.layer_changed.connect(self._look_for_unfinished)
+        self.inputs.model_changed.connect(self._name_button)
+        self.progress.started.connect(self.start)
+        self.progress.stopped.connect(self.stop)
+        self.progress.previewed.connect(self.preview)
+        self.progress.paused.connect(self.jobs.pause)
+        self.progress.removed.connect(self.jobs.remove)
+        self.offer.accepted.connect(self._resume)
+        self.jobs.started.connect(self._on_started)
+        self.jobs.progressed.connect(self._on_event)
+        self.jobs.ended.connect(self._on_ended)
+        self.jobs.queue_changed.connect(self._on_queue)
+        self.previews.progressed.connect(self._on_preview_event)
+        self.previews.ended.connect(self._on_previewed)
 
     @property
     def layer(self) -> Image | None:
         """The layer that is chosen."""
-        index = self.layers.currentIndex()
-        return self._offered[index] if 0 <= index < len(self._offered) else None
+        return self.inputs.layer
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job or a preview runs."""
+        return self.jobs.busy or self.previews.busy
 
     def reset_choices(self, _event: object = None) -> None:
-        """Offer the image layers that there are now; napari calls this when they change."""
-        before = self.layer
-        offered = [x for x in self._viewer.layers if isinstance(x, Image) and STORE_KEY not in x.metadata]
-        self._offered = offered
-        self.layers.blockSignals(True)
-        self.layers.clear()
-        self.layers.addItems([x.name for x in offered])
-        preferred = before if before in offered else self._viewer.layers.selection.active
-        if preferred in offered:
-            self.layers.setCurrentIndex(offered.index(preferred))
-        self.layers.blockSignals(False)
-        if self.layer != before:
-            self._on_layer()
+        """Offer the layers that there are now; napari calls this when they change."""
+        self.inputs.reset_choices()
 
     def start(self) -> None:
-        """Segment what is chosen; what cannot be done is said in a notification."""
+        """Segment what is chosen, now or after what runs; what cannot be done is said in a notification."""
         try:
-            request = self._request()
+            request = self.inputs.request()
+            self.previews.stop()
+            self.jobs.submit(request)
         except NnunetEmError as error:
-            self.progress.rest(str(error))
-            show_error(str(error))
+            self._refuse(error)
+
+    def preview(self) -> None:
+        """Predict what is on the canvas, instead of any preview that is under way."""
+        try:
+            self.previews.show(self.inputs.preview_request())
+        except NnunetEmError as error:
+            self._refuse(error)
             return
-        self._run = SegmentRun(self._viewer, request, self._engine, self)
-        self._run.progressed.connect(self.progress.show_event)
-        self._run.ended.connect(self._on_ended)
-        self.progress.run()
-        self._run.start()
+        if not self.jobs.busy:
+            self.progress.preview()
 
     def stop(self) -> None:
-        """Stop the running job after the block in hand."""
-        if self._run is not None:
-            self._run.stop()
+        """Stop the running job after the block in hand, or else the preview."""
+        if self.jobs.busy:
+            self.jobs.stop()
+        else:
+            self.previews.stop()
+        if self.busy:
             self.progress.stopping()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Stop the job when the user closes the dock, which takes the Stop button away."""
+        """Stop everything when the user closes the dock, which takes the Stop button away."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.stop()
+            self.previews.stop()
+            self.jobs.close()
 
-    def _request(self) -> Request:
-        layer, chosen = self.layer, self.models.chosen
+    def _refuse(self, error: NnunetEmError) -> None:
+        if not self.busy:
+            self.progress.rest(str(error))
+        show_error(str(error))
+
+    def _name_button(self) -> None:
+        text = button_text(self.models.chosen.class_names)
+        self.progress.start_button.setText(f"{text} next" if self.jobs.busy else text)
+
+    def _look_for_unfinished(self) -> None:
+        layer = self.layer
+        self.offer.offer(None)
         if layer is None:
-            raise InputError("There is no image layer to segment: open an image first.")
-        if chosen.bundle is None:
-            raise ModelError(chosen.problem)
-        self.form.check_voxel_size(layer_shape(layer))
-        region = visible_box(self._viewer, layer) if self.region.currentText() == _VIEW else None
-        self._propose_output(region)
-        model = {"path": chosen.path, "configuration": chosen.configuration}
-        job = self.form.job(source_path(layer) or layer.name, model, region)
-        volume = layer_volume(layer, len(chosen.bundle.channel_names), job.input.voxel_size_nm)
-        return Request(job, volume, layer, chosen.class_names)
-
-    def _on_layer(self) -> None:
-        layer = self.layer
-        self._known_size = KnownSize(None, "") if layer is None else known_voxel_size(layer)
-        self.form.input["voxel_size_nm"].value = self._known_size.voxel_size_nm
-        self._on_size()
-        self._propose_output()
-
-    def _on_size(self) -> None:
-        typed = self.form.input["voxel_size_nm"].value
-        self.size_note.setText("" if self.layer is None else voxel_size_note(self._known_size, typed))
-
-    def _on_model(self) -> None:
-        chosen = self.models.chosen
-        if chosen.bundle is not None:
-            self.form.follow_model(chosen.bundle)
-        self.progress.start_button.setText(button_text(chosen.class_names))
-        self._propose_output()
-
-    def _propose_output(self, region: Box | None = None) -> None:
-        """Name the output after volume, model and region, unless the user has named it."""
-        field = self.form.output["path"]
-        layer = self.layer
-        if layer is None or Path(field.value) != Path(self._proposed):
             return
-        source = source_path(layer)
-        model = Path(self.models.chosen.path).stem
-        name = output_name(Path(source).name if source else layer.name, model, region)
-        field.value = self._proposed = str(output_folder(source, Path.home()) / name)
+        proposed = [Path(self.form.output["path"].value).parent, *remembered_folders()]
+        worker = create_worker(search_unfinished, layer, folders_to_search(layer, proposed))
+        worker.returned.connect(self._on_unfinished)
+        worker.start()
 
-    def _on_ended(self, outcome: Outcome) -> None:
-        run, self._run = self._run, None
-        if run is None:
-            return
+    def _on_unfinished(self, found: Search) -> None:
+        free = [job for job in found.jobs if job.job.store.absolute() not in self.jobs.queue.stores]
+        if found.layer is self.layer and free:
+            self.offer.offer(free[0])
+
+    def _resume(self, found: UnfinishedJob) -> None:
+        try:
+            self.jobs.submit(resumed(self.inputs.chosen_layer(), found))
+        except NnunetEmError as error:
+            self._refuse(error)
+
+    def _on_started(self, _request: Request) -> None:
+        self._shows_blocks = False
+        self.progress.run()
+        self._name_button()
+
+    def _on_event(self, event: ProgressEvent) -> None:
+        if event.box is not None and not self._shows_blocks:
+            self._shows_blocks = True
+            hide_previews(self._viewer)  # the run shows the same voxels, and both would add up
+        self.progress.show_event(event)
+
+    def _on_queue(self) -> None:
+        self.progress.queue.show_entries(self.jobs.queue.waiting)
+
+    def _on_ended(self, request: Request, outcome: Outcome) -> None:
+        self._name_button()
         if outcome.ending is Ending.FINISHED:
             counts = {found.name: len(found.table) for found in outcome.objects}
-            self.progress.rest(finished_text(counts, run.store))
+            self.progress.rest(finished_text(counts, request.job.store))
         elif outcome.ending is Ending.STOPPED:
             self.progress.rest(STOPPED_TEXT)
         else:
             self.progress.rest(outcome.message)
             show_error(outcome.message)
+
+    def _on_preview_event(self, event: ProgressEvent) -> None:
+        if not self.jobs.busy:
+            self.progress.show_event(event, preview_status(event))
+
+    def _on_previewed(self, end: PreviewEnd) -> None:
+        message = {
+            Ending.FINISHED: preview_text(end.seconds, end.provisional),
+            Ending.FAILED: end.outcome.message,
+            Ending.STOPPED: "",
+        }[end.outcome.ending]
+        if not self.jobs.busy:
+            self.progress.rest(message)
+        if end.outcome.ending is Ending.FAILED:
+            show_error(message)

@@ -1,0 +1,262 @@
+"""A preview of the view in a window: thread and layers, tied together on the main thread; the newest wins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from napari_nnunet_em._napari.graphics import prepare_torch
+from napari_nnunet_em._napari.live import PREVIEW_KEY, probability_colormap
+from napari_nnunet_em._napari.placement import move, result_placement
+from napari_nnunet_em._napari.worker import Ending, Outcome, TokenWorker, guarded, token_worker
+from napari_nnunet_em.progress import CancelToken, ProgressEvent
+
+if TYPE_CHECKING:
+    import threading
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_nnunet_em._napari.request import Request
+    from napari_nnunet_em.geometry import Box
+    from napari_nnunet_em.pipeline.preview import Previewer, PreviewPart
+
+
+class WarmPreviewer:
+    """Makes a `Previewer` when it is first needed, in the thread that needs it: it loads torch."""
+
+    def __init__(self, make: Callable[[], Previewer] | None = None) -> None:
+        self._make = make
+        self._previewer: Previewer | None = None
+
+    def get(self) -> Previewer:
+        """The one previewer."""
+        if self._previewer is None:
+            self._previewer = (self._make or _make_previewer)()
+        return self._previewer
+
+
+def _make_previewer() -> Previewer:
+    from napari_nnunet_em.pipeline.preview import Previewer  # noqa: PLC0415 - brings torch along
+
+    return Previewer()
+
+
+@dataclass(frozen=True)
+class PreviewRequest:
+    """A view that is to be predicted.
+
+    Attributes
+    ----------
+    request : Request
+        The job that would be run, its layer and its volume.
+    box : Box
+        Voxels of the volume.
+    """
+
+    request: Request
+    box: Box
+
+
+def run_preview(
+    warm: WarmPreviewer, wanted: PreviewRequest, token: CancelToken, over: threading.Event
+) -> Generator[ProgressEvent | PreviewPart, None, Outcome]:
+    """Predict a view, for a worker thread; `over` is set when nothing runs any more.
+
+    Yields
+    ------
+    ProgressEvent or PreviewPart
+        As `Previewer.preview`.
+
+    Returns
+    -------
+    Outcome
+    """
+
+    def work() -> Generator[ProgressEvent | PreviewPart, None, Outcome]:
+        prepare_torch()
+        request = wanted.request
+        yield from warm.get().preview(request.job, request.volume, wanted.box, token)
+        return Outcome(Ending.FINISHED)
+
+    return (yield from guarded(work(), "preview", over))
+
+
+class PreviewLayers:
+    """Layers in memory that a preview fills in; main thread only.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        Where they are shown.
+    wanted : PreviewRequest
+        What is predicted.
+    """
+
+    def __init__(self, viewer: ViewerModel, wanted: PreviewRequest) -> None:
+        self._viewer = viewer
+        self._wanted = wanted
+        names = wanted.request.class_names
+        self._data = np.zeros((len(names), *wanted.box.shape), np.float32)
+        self._layers: list[Image] = []
+
+    def show(self, part: PreviewPart) -> None:
+        """Take in a finished piece."""
+        place = part.box.relative_to(self._wanted.box.start).slices
+        self._data[(slice(None), *place)] = part.probabilities
+        if not self._layers:
+            self._layers = self._placed(part)
+        for layer in self._layers:
+            layer.refresh(extent=False, highlight=False, thumbnail=False)
+
+    def _placed(self, part: PreviewPart) -> list[Image]:
+        """One layer for each class: those of the last preview, which takes napari a tenth of the time."""
+        source = self._wanted.request.layer
+        ndim = min(source.ndim, 3)
+        older = [x for x in self._viewer.layers if PREVIEW_KEY in x.metadata]
+        if [x.ndim for x in older] != [ndim] * len(self._data):
+            for layer in older:
+                self._viewer.layers.remove(layer)
+            older = []
+        place = result_placement(source, self._wanted.box.start, ndim)
+        word = "preview, provisional" if part.provisional else "preview"
+        layers = []
+        for index, name in enumerate(self._wanted.request.class_names):
+            data = self._data[index] if ndim == 3 else self._data[index, 0]
+            layer = older[index] if older else self._add(data, index, place)
+            layer.metadata = {PREVIEW_KEY: {"provisional": part.provisional, "runner": part.runner}}
+            layer.name = f"{source.name} {name} {word}"
+            if older:
+                layer.data = data
+                move(layer, place)
+                layer.visible = True
+            layers.append(layer)
+        return layers
+
+    def _add(self, data: np.ndarray, index: int, place: dict[str, Any]) -> Image:
+        return self._viewer.add_image(
+            data,
+            name="preview",
+            colormap=probability_colormap(index),
+            blending="additive",
+            opacity=0.6,
+            contrast_limits=(0.0, 1.0),
+            metadata={PREVIEW_KEY: {}},
+            **place,
+        )
+
+
+def hide_previews(viewer: ViewerModel) -> None:
+    """Take all previews off the screen; they stay in the list of layers, for the next one."""
+    for layer in viewer.layers:
+        if PREVIEW_KEY in layer.metadata:
+            layer.visible = False
+
+
+@dataclass(frozen=True)
+class PreviewEnd:
+    """How a preview ended.
+
+    Attributes
+    ----------
+    outcome : Outcome
+        What the thread says.
+    seconds : float
+        From the request to the end.
+    provisional : bool
+        Whether it shows estimated values.
+    """
+
+    outcome: Outcome
+    seconds: float
+    provisional: bool
+
+
+class PreviewRun(QObject):  # type: ignore[misc]
+    """Previews one view at a time; a newer request stops the one before.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        Where previews appear.
+    warm : WarmPreviewer
+        Does the work, and stays warm.
+    parent : QObject
+        Whoever owns it; when it goes, the preview stops.
+
+    Signals
+    -------
+    progressed : ProgressEvent
+        How far the preview is.
+    ended : PreviewEnd
+        Nothing is previewed any more.
+    """
+
+    progressed = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self, viewer: ViewerModel, warm: WarmPreviewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._warm = warm
+        self._token = CancelToken()
+        self._worker: TokenWorker | None = None
+        self._next: PreviewRequest | None = None
+        self._layers: PreviewLayers | None = None
+        self._begun = 0.0
+        self._provisional = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a preview is under way."""
+        return self._worker is not None
+
+    def show(self, wanted: PreviewRequest) -> None:
+        """Preview a view, instead of any that is under way."""
+        self._next = wanted
+        if self.busy:
+            self._token.cancel()
+        else:
+            self._start()
+
+    def stop(self) -> None:
+        """Preview nothing any more; `ended` follows where something was under way."""
+        self._next = None
+        self._token.cancel()
+
+    def _start(self) -> None:
+        wanted, self._next = self._next, None
+        if wanted is None:
+            return
+        self._token = CancelToken()
+        self._layers = PreviewLayers(self._viewer, wanted)
+        self._begun = time.perf_counter()
+        worker = token_worker(
+            f"preview of {wanted.request.title}", run_preview, self._warm, wanted, token=self._token
+        )
+        worker.yielded.connect(self._on_step)
+        worker.returned.connect(self._on_outcome)
+        self.destroyed.connect(worker.quit)
+        self._worker = worker
+        worker.start()
+
+    def _on_step(self, step: Any) -> None:
+        if self._token.cancelled:
+            return  # of a view that nobody waits for
+        if isinstance(step, ProgressEvent):
+            self.progressed.emit(step)
+        elif self._layers is not None:
+            self._provisional = step.provisional
+            self._layers.show(step)
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        self._worker = None
+        if self._next is not None:
+            self._start()
+            return
+        self.ended.emit(PreviewEnd(outcome, time.perf_counter() - self._begun, self._provisional))

@@ -1,0 +1,67 @@
+"""Looks for unfinished jobs of a layer, in a thread: telling volumes apart reads some of their voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_nnunet_em._napari.request import Request, layer_volume, source_path
+from napari_nnunet_em.errors import NnunetEmError
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_nnunet_em.pipeline.unfinished import UnfinishedJob
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search has found.
+
+    Attributes
+    ----------
+    layer : napari.layers.Image
+        Whose jobs were looked for.
+    jobs : tuple of UnfinishedJob
+        They, the latest first.
+    """
+
+    layer: Image
+    jobs: tuple[UnfinishedJob, ...] = ()
+
+
+def search_unfinished(layer: Image, folders: Sequence[Path]) -> Search:
+    """Look for the unfinished jobs of a layer's volume in some folders."""
+    # The pipeline brings torch along: where there are no jobs, nothing is loaded.
+    from napari_nnunet_em.io import JOB_FOLDER  # noqa: PLC0415
+
+    if not any(next(folder.glob(f"*/{JOB_FOLDER}/job.json"), None) for folder in folders if folder.is_dir()):
+        return Search(layer)
+    from napari_nnunet_em.pipeline.unfinished import find_unfinished  # noqa: PLC0415
+
+    try:
+        volume = layer_volume(layer, _channels(layer), None)
+        return Search(layer, tuple(find_unfinished(folders, volume.fingerprint())))
+    except (NnunetEmError, OSError):
+        return Search(layer)  # the layer is none that could be segmented
+
+
+def resumed(layer: Image, found: UnfinishedJob) -> Request:
+    """The request that continues a job on a layer."""
+    volume = layer_volume(layer, _channels(layer), found.job.input.voxel_size_nm)
+    return Request(found.job, volume, layer, found.class_names)
+
+
+def _channels(layer: Image) -> int:
+    """As many as the layer has: the job was begun on this volume, so that they fit."""
+    shape = layer.data.shapes[0] if layer.multiscale else layer.data.shape
+    return int(shape[0]) if len(shape) == 4 else 1
+
+
+def folders_to_search(layer: Image, proposed: Sequence[Path]) -> list[Path]:
+    """Where jobs of a layer may lie: beside its file, and in the folders given; each once."""
+    source = source_path(layer)
+    beside = [Path(source).absolute().parent] if source else []
+    return list(dict.fromkeys([*beside, *(folder.absolute() for folder in proposed)]))

@@ -1,0 +1,156 @@
+"""Choice of the part to segment, with the voxels that it means now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Shapes
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+
+from napari_nnunet_em._napari.placement import layer_shape
+from napari_nnunet_em._napari.regions import RegionChoice, RegionKind, region_words
+from napari_nnunet_em._napari.widgets.rows import note_label
+from napari_nnunet_em._napari.wording import error_note
+from napari_nnunet_em.errors import InputError
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+_SETTLE_MILLISECONDS = 100
+_MOST_AROUND = 64
+
+
+class RegionPicker(QWidget):  # type: ignore[misc]
+    """Whole volume, current view or a rectangle.
+
+    Attributes
+    ----------
+    note : QLabel
+        The voxels that are meant now; to be placed where there is room.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        Whose view and Shapes layers are meant.
+
+    Signals
+    -------
+    changed
+        Something else was chosen; not when only the view moves.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layer: Layer | None = None
+        self._offered: list[Shapes] = []
+        self.kind = QComboBox()
+        self.kind.addItems([kind.value for kind in RegionKind])
+        self.kind.setToolTip("Everything, what is on the canvas now, or below a rectangle that you draw.")
+        self.around = QSpinBox()
+        self.around.setRange(0, _MOST_AROUND)
+        self.around.setToolTip("Slices before and after the one that is shown.")
+        self.shapes = QComboBox()
+        self.shapes.setToolTip(
+            "The Shapes layer with the rectangle; of several the selected one counts, else the last."
+        )
+        self.first, self.last = QSpinBox(), QSpinBox()
+        self.first.setToolTip("First slice.")
+        self.last.setToolTip("Last slice.")
+        for box in (self.first, self.last):
+            box.setButtonSymbols(
+                QSpinBox.ButtonSymbols.NoButtons
+            )  # two of them would not leave room for digits
+        self.note = note_label()
+        self._lay_out()
+        # The view changes with every step of the mouse.
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_SETTLE_MILLISECONDS)
+        self._timer.timeout.connect(self.show_extent)
+        self.kind.currentIndexChanged.connect(self._on_choice)
+        self.shapes.currentIndexChanged.connect(self._on_choice)
+        for box in (self.around, self.first, self.last):
+            box.valueChanged.connect(self._on_choice)
+        for events in (viewer.scene.camera.events, viewer.dims.events):
+            events.connect(self._on_view)
+        self._on_choice()
+
+    def _lay_out(self) -> None:
+        self._view_row = _row(QLabel("±"), self.around, QLabel("slices"))
+        self._shapes_row = _row(self.shapes)
+        self._slices_row = _row(QLabel("slices"), self.first, QLabel("to"), self.last)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for widget in (self.kind, self._view_row, self._shapes_row, self._slices_row):
+            layout.addWidget(widget)
+
+    @property
+    def choice(self) -> RegionChoice:
+        """What is chosen."""
+        index = self.shapes.currentIndex()
+        shapes = self._offered[index] if 0 <= index < len(self._offered) else None
+        slices = (self.first.value(), self.last.value() + 1)
+        return RegionChoice(RegionKind(self.kind.currentText()), self.around.value(), shapes, slices)
+
+    def follow_layer(self, layer: Layer | None) -> None:
+        """Offer the slices of another layer, all of them at first."""
+        if layer is not self._layer:
+            self._layer = layer
+            last = 0 if layer is None else layer_shape(layer)[0] - 1
+            for box, value in ((self.first, 0), (self.last, last)):
+                box.setRange(0, last)
+                box.setValue(value)
+        self.show_extent()
+
+    def reset_choices(self) -> None:
+        """Offer the Shapes layers that there are now."""
+        before = self.choice.shapes
+        offered = [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]
+        for layer in set(offered) - set(self._offered):
+            layer.events.data.connect(self._on_view)
+            layer.events.highlight.connect(self._on_view)
+        self._offered = offered
+        self.shapes.blockSignals(True)
+        self.shapes.clear()
+        self.shapes.addItems([layer.name for layer in offered])
+        if before in offered:
+            self.shapes.setCurrentIndex(offered.index(before))
+        self.shapes.blockSignals(False)
+        self.show_extent()
+
+    def show_extent(self) -> None:
+        """Say which voxels are meant now, or why none are."""
+        if self._layer is None:
+            self.note.setText("")
+            return
+        try:
+            self.note.setText(region_words(self.choice.box(self._viewer, self._layer), self._layer))
+        except InputError as error:
+            self.note.setText(error_note(str(error)))
+
+    def _on_choice(self) -> None:
+        kind = self.choice.kind
+        self._view_row.setVisible(kind is RegionKind.VIEW)
+        self._shapes_row.setVisible(kind is RegionKind.RECTANGLE)
+        self._slices_row.setVisible(kind is RegionKind.RECTANGLE)
+        self.show_extent()
+        self.changed.emit()
+
+    def _on_view(self, _event: object = None) -> None:
+        if self.choice.kind is not RegionKind.WHOLE and not self._timer.isActive():
+            self._timer.start()
+
+
+def _row(*widgets: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
+    return row
