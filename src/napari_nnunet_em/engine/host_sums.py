@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from napari_nnunet_em.geometry import Shape
 
 if TYPE_CHECKING:
     import torch
+
+Stack = TypeVar("Stack", "NDArray[np.float32]", "torch.Tensor")
 
 
 class TilePredictor(Protocol):
@@ -107,7 +109,7 @@ class HostAccumulator:
             move_up(stack, rows)
 
 
-def move_up(stack: NDArray[np.float32] | torch.Tensor, rows: int) -> None:
+def move_up(stack: Stack, rows: int) -> None:
     """Drop the first `rows` of a stack (z, y, x), move the others up and fill with zeros, without a copy."""
     depth = len(stack)
     keep = max(depth - rows, 0)

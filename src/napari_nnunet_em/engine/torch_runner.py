@@ -2,244 +2,208 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import logging
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from napari_nnunet_em.config import Device, ExecutionSettings
-from napari_nnunet_em.engine.blending import gaussian_weights
-from napari_nnunet_em.engine.space import patch_shape
-from napari_nnunet_em.errors import SettingsError
+from napari_nnunet_em.config import ExecutionSettings
+from napari_nnunet_em.engine.batch_size import find_batch_size
+from napari_nnunet_em.engine.compiling import compile_networks, should_compile
+from napari_nnunet_em.engine.constant_tiles import ConstantTiles
+from napari_nnunet_em.engine.devices import (
+    choose_device,
+    choose_dtype,
+    device_memory_bytes,
+    limit_device_memory,
+)
+from napari_nnunet_em.engine.ensemble import Ensemble
+from napari_nnunet_em.engine.threads import network_threads
+from napari_nnunet_em.engine.torch_networks import TorchNetworks
+from napari_nnunet_em.engine.torch_sums import TorchAccumulator
 from napari_nnunet_em.geometry import Shape
-from napari_nnunet_em.model import ModelBundle, load_networks
 
 _LOG = logging.getLogger(__name__)
-_AUTO_BATCH = {"cuda": {2: 8, 3: 2}, "cpu": {2: 4, 3: 1}, "mps": {2: 4, 3: 1}}
+# Where batches are not found by trying. On a CPU larger ones are no faster (benchmarks/runners.py).
+_USUAL_BATCH = {"cpu": 1, "mps": 2}
+_LARGEST_BATCH = 32
+# A batch may take this share of the device's memory; the sums need the rest.
+_BATCH_SHARE = 0.25
 
 
-def choose_device(device: Device) -> torch.device:
-    """Find the device asked for.
+class TorchRunner:
+    """Runs an ensemble of networks on tiles, tiles and flips together in batches; sums are in float32.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The model, which the runner takes over.
+    execution : ExecutionSettings, optional
+        Device, precision, batch size, threads, compiling, memory of the GPU.
+    tiles : int
+        Expected number of tiles of the run, by which compiling is judged; 0: unknown.
 
     Raises
     ------
     SettingsError
-        If it is not there.
-    """
-    there = {
-        Device.CUDA: torch.cuda.is_available(),
-        Device.MPS: torch.backends.mps.is_available(),
-        Device.CPU: True,
-    }
-    if device is Device.AUTO:
-        return torch.device(next(d.value for d, found in there.items() if found))
-    if not there[device]:
-        raise SettingsError(
-            f"The device {device.value!r} was asked for, but PyTorch {torch.__version__} finds none here; "
-            "choose auto or cpu, or install a PyTorch build and driver for it."
-        )
-    return torch.device(device.value)
-
-
-def flip_combinations(axes: Sequence[int]) -> list[tuple[int, ...]]:
-    """All sets of axes to flip, from none to all, in nnU-Net's order."""
-    return [c for n in range(len(axes) + 1) for c in itertools.combinations(axes, n)]
-
-
-class TorchRunner:
-    """Runs an ensemble of networks on tiles; logits are averaged over flips, then over folds, in float32.
-
-    Parameters
-    ----------
-    networks : sequence of torch.nn.Module
-        One per fold, in eval mode.
-    patch : tuple of int, (z, y, x)
-        Patch size.
-    heads : int
-        Outputs per voxel.
-    mirror_axes : sequence of int
-        Axes of the network's patch that are flipped, 0 being its first.
-    device : Device
-        Where to run.
-    batch_size : int
-        Tiles per forward pass; 0 chooses. Halved when the device runs out of memory.
+        If the device is not there, or cannot compute with the precision.
     """
 
     def __init__(
-        self,
-        networks: Sequence[torch.nn.Module],
-        patch: Shape,
-        heads: int,
-        *,
-        mirror_axes: Sequence[int] = (),
-        device: Device = Device.AUTO,
-        batch_size: int = 0,
+        self, ensemble: Ensemble, execution: ExecutionSettings | None = None, tiles: int = 0
     ) -> None:
-        self._device = choose_device(device)
-        self._networks = [n.to(self._device).eval() for n in networks]
-        self._patch = patch
-        self._heads = heads
-        self._flat = next((p.ndim == 4 for n in networks for p in n.parameters() if p.ndim > 3), False)
-        first = 2  # the network's own axes begin after batch and channel
-        self._flips = [tuple(a + first for a in c) for c in flip_combinations(sorted(mirror_axes))]
-        automatic = _AUTO_BATCH[self._device.type][2 if self._flat else 3]
-        self._batch_size = batch_size or automatic
+        self._ensemble = ensemble
+        self._execution = execution or ExecutionSettings()
+        self._passes_expected = tiles * len(ensemble.flips) * len(ensemble.networks)
+        self.device = choose_device(self._execution.device)
+        self._dtype = choose_dtype(self._execution.precision, self.device)
+        self._threads = network_threads(self._execution.threads)
+        self._use_threads()
+        limit_device_memory(self.device, self._execution.max_vram_gb)
+        self._networks = TorchNetworks(ensemble, self.device, self._dtype)
+        self._batch_size = self._execution.batch_size or _USUAL_BATCH.get(self.device.type, 0)
+        self._preparing = threading.RLock()
+        self._prepared = False
+        self.constant_answers = ConstantTiles(self._constant)
 
     @property
     def patch(self) -> Shape:
         """Patch size, (z, y, x)."""
-        return self._patch
+        return self._ensemble.patch
 
     @property
     def heads(self) -> int:
-        """Outputs of the network per voxel."""
-        return self._heads
+        """Logits per voxel; see `TileRunner`."""
+        return self._ensemble.heads
+
+    @property
+    def share(self) -> float:
+        """Weight of one forward pass in a tile's average."""
+        return self._ensemble.share
 
     @property
     def batch_size(self) -> int:
-        """Tiles per forward pass."""
+        """Tiles per forward pass, a tile that is flipped counting as one more."""
+        self._prepare()
         return self._batch_size
 
     @property
     def description(self) -> str:
-        """What runs where."""
-        kind = "float16 autocast" if self._device.type == "cuda" else "float32"
-        return (
-            f"PyTorch {torch.__version__} on {self._device.type}, {kind}; folds: {len(self._networks)}, "
-            f"orientations: {len(self._flips)}, tiles per batch: {self._batch_size}"
-        )
-
-    @property
-    def device(self) -> torch.device:
-        """Where tiles are run and summed."""
-        return self._device
+        """What runs where and how; waits for `warm_up`, which finds some of it out."""
+        self._prepare()
+        parts = [
+            f"PyTorch {torch.__version__} on {self.device.type}",
+            str(self._dtype).removeprefix("torch."),
+            "compiled" if self._networks.compiled else "not compiled",
+            f"folds: {len(self._ensemble.networks)}{'' if self._networks.resident else ', taking turns'}",
+            f"orientations: {len(self._ensemble.flips)}",
+            f"tiles per batch: {self._batch_size}",
+        ]
+        if self.device.type == "cpu":
+            parts.append(f"threads: {self._threads}")
+        return ", ".join(parts)
 
     def accumulator(self, plane: tuple[int, int]) -> TorchAccumulator:
         """Start empty sums for a plane of (y, x) voxels."""
+        self._use_threads()
         return TorchAccumulator(self, plane)
 
     @torch.inference_mode()
-    def logits(self, patches: NDArray[np.float32]) -> torch.Tensor:
-        """Predict tiles.
+    def warm_up(self) -> None:
+        """Find the batch size, compile if that pays, and run one empty batch."""
+        self._prepare()
+        self._networks.run(self._networks.zeros(self._batch_size))
+
+    def passes(self, tiles: Sequence[torch.Tensor]) -> Iterator[tuple[int, torch.Tensor]]:
+        """Run tiles in all orientations.
 
         Parameters
         ----------
-        patches : array, (tiles, c, z, y, x), float32
+        tiles : sequence of torch.Tensor, (c, z, y, x), float32
+            On the device.
 
-        Returns
-        -------
-        torch.Tensor, (tiles, heads, z, y, x), float32
-            On the device, averaged over flips and folds.
+        Yields
+        ------
+        index : int
+            Of the tile.
+        logits : torch.Tensor, (heads, z, y, x), float32
+            Of one orientation, turned back; the sum over the folds. `share` is its weight.
+
+        Raises
+        ------
+        torch.OutOfMemoryError
+            If not even one tile fits on the device.
         """
-        parts: list[torch.Tensor] = []
-        start = 0
-        while start < len(patches):
-            batch = torch.from_numpy(patches[start : start + self._batch_size])
+        self._prepare()
+        waiting = [(index, axes) for index in range(len(tiles)) for axes in self._ensemble.flips]
+        while waiting:
+            now = waiting[: self._batch_size]
             try:
-                parts.append(self._forward(batch))
+                # Only what can be repeated as a whole stands here: a sum half added to would be wrong.
+                logits = self._networks.run(torch.stack([torch.flip(tiles[i], axes) for i, axes in now]))
             except torch.OutOfMemoryError:
-                if len(batch) == 1:
+                if len(now) == 1:
                     raise
-                self._shrink(len(batch) // 2)
-            else:
-                start += len(batch)
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+                self._shrink(len(now) // 2)
+                continue
+            for (index, axes), answer in zip(now, logits, strict=True):
+                yield index, torch.flip(answer, axes)
+            waiting = waiting[len(now) :]
 
-    def _forward(self, batch: torch.Tensor) -> torch.Tensor:
-        batch = (batch[:, :, 0] if self._flat else batch).to(self._device)
-        total = sum((self._fold(network, batch) for network in self._networks), torch.zeros(()))
-        total = total / len(self._networks) if len(self._networks) > 1 else total
-        return total[:, :, None] if self._flat else total
+    @torch.inference_mode()
+    def _constant(self, values: tuple[float, ...]) -> torch.Tensor:
+        tile = torch.tensor(values, device=self.device)[:, None, None, None].expand(-1, *self.patch)
+        return sum((self.share * logits for _, logits in self.passes([tile])), torch.zeros(()))
 
     def _shrink(self, batch_size: int) -> None:
         self._batch_size = batch_size
-        _LOG.warning("The device ran out of memory; continuing with batches of %d", self._batch_size)
-        if self._device.type == "cuda":
+        _LOG.warning("The device ran out of memory; continuing with batches of %d", batch_size)
+        if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _fold(self, network: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
-        with self._precision():
-            result: torch.Tensor = network(batch).float()
-            for axes in self._flips[1:]:
-                result += torch.flip(network(torch.flip(batch, axes)).float(), axes)
-        return result / len(self._flips) if len(self._flips) > 1 else result
-
-    def _precision(self) -> contextlib.AbstractContextManager[object]:
-        return (
-            torch.autocast("cuda", torch.float16) if self._device.type == "cuda" else contextlib.nullcontext()
-        )
-
-
-class TorchAccumulator:
-    """Weighted sums on the runner's device."""
-
-    def __init__(self, runner: TorchRunner, plane: tuple[int, int]) -> None:
-        self._runner = runner
-        self._gaussian = torch.from_numpy(gaussian_weights(runner.patch).copy()).to(runner.device)
-        depth = runner.patch[0]
-        self._sums = torch.zeros((runner.heads, depth, *plane), device=runner.device)
-        self._weights = torch.zeros((depth, *plane), device=runner.device)
+    def _use_threads(self) -> None:
+        # PyTorch keeps the number for each thread that asks for it, so that it is set where tiles are run.
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
 
     @torch.inference_mode()
-    def add(self, patches: NDArray[np.float32], corners: Sequence[tuple[int, int]]) -> None:
-        """Predict tiles and add their weighted logits; see `Accumulator`."""
-        logits = self._runner.logits(patches)
-        _, height, width = self._runner.patch
-        for tile, (y, x) in zip(logits, corners, strict=True):
-            where = (slice(y, y + height), slice(x, x + width))
-            self._sums[(slice(None), slice(None), *where)] += tile * self._gaussian
-            self._weights[(slice(None), *where)] += self._gaussian
+    def _prepare(self) -> None:
+        """Settle batch size and compiling, once; other threads wait."""
+        with self._preparing:
+            if self._prepared:
+                return
+            seconds: float | None = None
+            if not self._batch_size:
+                room = (device_memory_bytes(self._execution) or 0) * _BATCH_SHARE
+                self._batch_size, seconds = find_batch_size(lambda n: self._try(n, room), _LARGEST_BATCH)
+            if self._may_compile():
+                seconds = seconds or self._seconds_per_tile(self._batch_size)
+                per_pass = seconds / len(self._ensemble.networks)
+                if should_compile(self._execution.compile, self._passes_expected, per_pass, self.device.type):
+                    compile_networks(self._networks, self._batch_size)
+            self._prepared = True
 
-    def take(self, rows: int, window: tuple[slice, slice]) -> NDArray[np.float32]:
-        """Blended logits of the first rows; see `Accumulator`."""
-        first = (slice(0, rows), *window)
-        blended = self._sums[(slice(None), *first)] / self._weights[first]
-        return np.asarray(blended.cpu().numpy())
+    def _may_compile(self) -> bool:
+        """Whether it is worth to time a batch: an upper bound of a second per pass decides most cases."""
+        return should_compile(self._execution.compile, self._passes_expected, 1.0, self.device.type)
 
-    def advance(self, rows: int) -> None:
-        """Move on along z; see `Accumulator`."""
-        for sums, axis in ((self._sums, 1), (self._weights, 0)):
-            keep = max(sums.shape[axis] - rows, 0)
-            kept = sums.narrow(axis, sums.shape[axis] - keep, keep).clone()
-            sums.zero_()
-            sums.narrow(axis, 0, keep).copy_(kept)
+    def _try(self, batch_size: int, room: float) -> float | None:
+        """Seconds per tile in batches of this size on CUDA; None where they need more bytes than `room`."""
+        torch.cuda.reset_peak_memory_stats(self.device)
+        before = torch.cuda.memory_allocated(self.device)
+        try:
+            seconds = self._seconds_per_tile(batch_size)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            return None
+        needed = torch.cuda.max_memory_allocated(self.device) - before
+        return seconds if batch_size == 1 or needed <= room else None
 
-
-def open_torch_runner(
-    bundle: ModelBundle, folds: Sequence[str], mirror_axes: Sequence[int], execution: ExecutionSettings
-) -> TorchRunner:
-    """Load a model's folds and make them ready to run.
-
-    Parameters
-    ----------
-    bundle : ModelBundle
-        The model.
-    folds : sequence of str
-        Folds to average.
-    mirror_axes : sequence of int
-        Axes of the patch to flip.
-    execution : ExecutionSettings
-        Device, batch size and threads.
-
-    Raises
-    ------
-    ModelError
-        If the weights cannot be loaded.
-    SettingsError
-        If the device is not there.
-    """
-    device = choose_device(execution.device)
-    if execution.threads:
-        torch.set_num_threads(execution.threads)
-    return TorchRunner(
-        load_networks(bundle, folds),
-        patch_shape(bundle),
-        bundle.num_outputs,
-        mirror_axes=mirror_axes,
-        device=Device(device.type),
-        batch_size=execution.batch_size,
-    )
+    def _seconds_per_tile(self, batch_size: int) -> float:
+        batch = self._networks.zeros(batch_size)
+        self._networks.run(batch)  # the first time is slower
+        started = time.perf_counter()
+        self._networks.run(batch).sum().item()  # waits for the device
+        return (time.perf_counter() - started) / batch_size

@@ -33,7 +33,7 @@ _MALFORMED = (
     OverflowError,
 )
 # Filters of `warnings` belong to the process, so only one thread at a time may replace them.
-_WARNINGS_LOCK: Final = threading.Lock()
+_WARNINGS_LOCK: Final = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _import_paths_quietly() -> None:
 
 @contextmanager
 def ignoring(message: str, category: type[Warning]) -> Iterator[None]:
-    """Ignore one warning of nnU-Net's, and no other."""
+    """Ignore one warning of a library's, and no other."""
     with _WARNINGS_LOCK, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=message, category=category)
         yield

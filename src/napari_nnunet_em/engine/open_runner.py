@@ -1,0 +1,67 @@
+"""Chooses what runs a model, and opens it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from napari_nnunet_em.config import Backend, ExecutionSettings
+from napari_nnunet_em.engine.devices import choose_device
+from napari_nnunet_em.engine.ensemble import Ensemble, load_ensemble
+from napari_nnunet_em.engine.openvino_networks import openvino_installed
+from napari_nnunet_em.engine.openvino_runner import OpenVINORunner
+from napari_nnunet_em.engine.runner import TileRunner
+from napari_nnunet_em.engine.torch_runner import TorchRunner
+from napari_nnunet_em.errors import SettingsError
+from napari_nnunet_em.model import ModelBundle
+
+_LOG = logging.getLogger(__name__)
+
+
+def open_runner(
+    bundle: ModelBundle,
+    folds: Sequence[str],
+    mirror_axes: Sequence[int],
+    execution: ExecutionSettings,
+    tiles: int = 0,
+) -> TileRunner:
+    """Load a model's folds and make them ready to run.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model; its logits are relative to the background, but for regions (see `TileRunner`).
+    folds : sequence of str
+        Folds to average.
+    mirror_axes : sequence of int
+        Axes of the patch to flip.
+    execution : ExecutionSettings
+        Backend, device, precision, and so on.
+    tiles : int
+        Expected number of tiles of the run, by which compiling is judged; 0: unknown.
+
+    Raises
+    ------
+    ModelError
+        If the weights cannot be loaded.
+    SettingsError
+        If backend, device or precision are not there, or do not go together.
+    """
+    ensemble = load_ensemble(bundle, folds, mirror_axes)
+    return choose_runner(ensemble, execution, tiles)
+
+
+def choose_runner(ensemble: Ensemble, execution: ExecutionSettings, tiles: int = 0) -> TileRunner:
+    """Make the runner for networks that are loaded; see `open_runner`."""
+    if execution.backend is Backend.OPENVINO:
+        return OpenVINORunner(ensemble, execution)
+    on_cpu = choose_device(execution.device).type == "cpu"
+    if execution.backend is Backend.AUTO and on_cpu and openvino_installed():
+        try:
+            return OpenVINORunner(ensemble, execution)
+        except (RuntimeError, ImportError, SettingsError) as error:
+            first_line = str(error).strip().partition("\n")[0]
+            _LOG.warning("OpenVINO cannot run this model here, PyTorch does instead: %s", first_line)
+    elif execution.backend is Backend.AUTO and on_cpu:
+        _LOG.info("OpenVINO is not installed: PyTorch runs the network, at half the speed or less")
+    return TorchRunner(ensemble, execution, tiles)
