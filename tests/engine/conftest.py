@@ -12,17 +12,16 @@ import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 
-from napari_nnunet_em.config import ModelSettings, PredictionSettings, ProbabilityType
+from napari_nnunet_em.config import ExecutionSettings, ModelSettings, PredictionSettings, ProbabilityType
 from napari_nnunet_em.engine.column import column_boxes
+from napari_nnunet_em.engine.open_runner import open_runner
 from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.prepare import mirror_axes, model_spacings, prepare, profile_axis
-from napari_nnunet_em.engine.space import patch_shape
 from napari_nnunet_em.engine.statistics import collect_statistics
 from napari_nnunet_em.engine.sweep import Sweep
-from napari_nnunet_em.engine.torch_runner import TorchRunner
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Volume
-from napari_nnunet_em.model import ModelBundle, load_networks
+from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.progress import CancelToken, finish
 
 
@@ -83,23 +82,16 @@ def ask_engine(
     overlap: float = 0.5,
     block=(16, 1 << 20, 1 << 20),
     region: Box | None = None,
-    batch_size: int = 0,
+    execution: ExecutionSettings | None = None,
 ) -> Answer:
-    """Let this engine predict an image, (c, z, y, x), cut into blocks."""
+    """Let this engine predict an image, (c, z, y, x), cut into blocks, with PyTorch unless told otherwise."""
     volume = Volume(image, "czyx", tuple(spacing), "given by the caller")
     bundle = ModelBundle.open(folder)
     spacings = model_spacings(volume, bundle, ModelSettings(spacing_unit="nm"))
     statistics = finish(collect_statistics(volume, profile_axis=profile_axis(volume, bundle, spacings)))
     source = finish(prepare(volume, bundle, statistics, spacings, PredictionSettings(overlap=overlap)))
     axes = mirror_axes(bundle, "all" if flips else "none")
-    runner = TorchRunner(
-        load_networks(bundle, folds),
-        patch_shape(bundle),
-        bundle.num_outputs,
-        mirror_axes=axes,
-        relative=not bundle.has_regions,
-        batch_size=batch_size,
-    )
+    runner = open_runner(bundle, folds, axes, execution or ExecutionSettings(backend="pytorch"))
     encoder = Encoder.of(bundle, ProbabilityType.FLOAT32)
     sweep = Sweep(source, runner, encoder, CancelToken())
     region = region or Box.whole(volume.shape)

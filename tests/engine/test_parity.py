@@ -7,10 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import tifffile
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+from napari_nnunet_em.config import ExecutionSettings
+from napari_nnunet_em.engine.devices import choose_dtype
+from napari_nnunet_em.engine.openvino_library import inference_precision
+from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.testing.phantom import Phantom
@@ -141,9 +146,8 @@ def test_any_two_cuttings_agree(cut, tmp_path_factory, engine):
     folder = make_model_folder(tmp_path_factory.mktemp("model"), **plan)
     image = make_image(border=True)
     whole = engine(folder, image, voxel_size, overlap=overlap)
-    part = engine(
-        folder, image, voxel_size, overlap=overlap, block=block, region=region, batch_size=batch_size
-    )
+    execution = ExecutionSettings(backend="pytorch", batch_size=batch_size)
+    part = engine(folder, image, voxel_size, overlap=overlap, block=block, region=region, execution=execution)
     expected = whole.probabilities[(slice(None), *region.slices)]
     assert np.abs(part.probabilities - expected).max() <= 1e-5
     assert (part.classes == whole.classes[region.slices]).mean() > 0.999
@@ -212,6 +216,45 @@ def test_bundled_models_on_the_phantom(name, flips, nnunet, engine):
     options = {"folds": ("all",), "flips": flips}
     ours = engine(bundle.root, image[None], voxel_size, block=(4, 128, 64), **options)
     agree(ours, nnunet(bundle.root, image[None], voxel_size, **options), TOLERANCE)
+
+
+REAL_TILES = {
+    "mitochondria-2d": np.s_[:1, 100:481, 200:603],
+    "mitochondria-3d": np.s_[:8, 100:324, 200:503],
+}
+
+
+def has_bfloat16(backend):
+    """Whether this CPU computes in bfloat16."""
+    execution = ExecutionSettings(backend=backend, precision="bfloat16", device="cpu")
+    try:
+        if backend == "openvino":
+            inference_precision(execution)
+        else:
+            choose_dtype(execution.precision, torch.device("cpu"))
+    except SettingsError:
+        return False
+    return True
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
+@pytest.mark.slow
+@pytest.mark.parametrize("model", REAL_TILES)
+def test_openvino_and_bfloat16_on_real_data(model, shared_dir, nnunet, engine):
+    folder = ModelBundle.open(model).root
+    image = tifffile.imread(shared_dir / SBEM)[REAL_TILES[model]][None]
+    case = (folder, image, (50, 8, 8))
+    lifted = nnunet(*case, folds=("all",))
+    ours = engine(*case, folds=("all",), execution=ExecutionSettings(backend="openvino", device="cpu"))
+    agree(ours, lifted, 1e-3)
+    agree_with_stock(ours, nnunet(*case, folds=("all",), stock=True), lifted)
+    for backend in filter(has_bfloat16, ("pytorch", "openvino")):
+        execution = ExecutionSettings(backend=backend, precision="bfloat16", device="cpu")
+        half = engine(*case, folds=("all",), execution=execution)
+        distance = np.abs(half.probabilities - lifted.probabilities)
+        assert 1e-4 < distance.max() <= 0.1  # it really is another precision
+        assert (distance <= 2e-2).mean() >= 0.999
+        assert (half.classes == lifted.classes).mean() >= 0.999
 
 
 def agree_with_stock(ours, stock, lifted):

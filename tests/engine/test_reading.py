@@ -7,7 +7,7 @@ import itertools
 import dask.array as da
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_nnunet_em.config import PredictionSettings
@@ -68,8 +68,9 @@ def image(seed=0):
     return np.random.default_rng(seed).integers(1, 255, SHAPE).astype(np.uint8)
 
 
+@settings(max_examples=8)
 @given(
-    chunks=st.tuples(st.integers(3, 50), st.integers(5, 70), st.integers(6, 80)),
+    chunks=st.tuples(st.integers(5, 50), st.integers(9, 70), st.integers(10, 80)),
     spacing=st.sampled_from([(1.0, 1.0, 1.0), (2.0, 0.75, 0.75)]),
     budget=st.sampled_from([0, 10_000, 10**9]),
 )

@@ -47,6 +47,8 @@ def make_job(tmp_path, image_file, model_folder):
             "model": {"path": str(model_folder), "spacing_unit": "none"},
             "instances": {"min_voxels": 5, "threshold": 0.6},
             "output": {"path": str(tmp_path / name)},
+            # OpenVINO would take longer to convert such a model than all its tiles take.
+            "execution": {"backend": "pytorch"},
         }
         return Job.model_validate({k: {**base.get(k, {}), **groups.get(k, {})} for k in {*base, *groups}})
 

@@ -190,7 +190,7 @@ def test_any_blocks_and_regions_agree(region, chunk, kind, expected, folder_2d, 
     )
     with pytest.MonkeyPatch.context() as patch:
         # Chunks of odd sizes everywhere, those of the last sweep within those of the others.
-        patch.setattr(preparing, "choose_layout", lambda *a, **k: Layout(chunk, chunk))
+        patch.setattr(preparing, "choose_layout", lambda *a, **k: Layout(chunk, chunk, chunk))
         patch.setattr(consensus, "CHUNK_ROWS", 3)
         run(job, volume=volume_of(make_image(border=True)))
     found = stored(job).astype(np.float64)
@@ -284,6 +284,9 @@ def test_what_is_there_is_kept_when_the_input_is_gone(job_2d, tmp_path):
         heads = 2
         batch_size = 1
         description = "refuses"
+
+        def warm_up(self):
+            pass
 
         def accumulator(self, plane):
             raise InputError("a chunk of the input cannot be read")

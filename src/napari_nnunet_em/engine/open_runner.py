@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from napari_nnunet_em.config import Backend, ExecutionSettings
 from napari_nnunet_em.engine.devices import choose_device
 from napari_nnunet_em.engine.ensemble import Ensemble, load_ensemble
-from napari_nnunet_em.engine.openvino_networks import openvino_installed
+from napari_nnunet_em.engine.openvino_library import openvino_installed
 from napari_nnunet_em.engine.openvino_runner import OpenVINORunner
 from napari_nnunet_em.engine.runner import TileRunner
 from napari_nnunet_em.engine.torch_runner import TorchRunner
-from napari_nnunet_em.errors import SettingsError
+from napari_nnunet_em.errors import ModelError, SettingsError
 from napari_nnunet_em.model import ModelBundle
 
 _LOG = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def open_runner(
     Raises
     ------
     ModelError
-        If the weights cannot be loaded.
+        If the weights cannot be loaded, or OpenVINO was asked for and cannot run them.
     SettingsError
         If backend, device or precision are not there, or do not go together.
     """
@@ -59,9 +59,8 @@ def choose_runner(ensemble: Ensemble, execution: ExecutionSettings, tiles: int =
     if execution.backend is Backend.AUTO and on_cpu and openvino_installed():
         try:
             return OpenVINORunner(ensemble, execution)
-        except (RuntimeError, ImportError, SettingsError) as error:
-            first_line = str(error).strip().partition("\n")[0]
-            _LOG.warning("OpenVINO cannot run this model here, PyTorch does instead: %s", first_line)
+        except (ModelError, SettingsError, ImportError) as error:
+            _LOG.warning("PyTorch runs the network instead of OpenVINO: %s", error)
     elif execution.backend is Backend.AUTO and on_cpu:
         _LOG.info("OpenVINO is not installed: PyTorch runs the network, at half the speed or less")
     return TorchRunner(ensemble, execution, tiles)

@@ -14,7 +14,8 @@ from napari_nnunet_em.config import ExecutionSettings
 from napari_nnunet_em.engine.constant_tiles import ConstantTiles
 from napari_nnunet_em.engine.ensemble import Ensemble
 from napari_nnunet_em.engine.host_sums import HostAccumulator
-from napari_nnunet_em.engine.openvino_networks import compile_network, convert_network, inference_precision
+from napari_nnunet_em.engine.openvino_library import inference_precision
+from napari_nnunet_em.engine.openvino_networks import compile_network, convert_network
 from napari_nnunet_em.engine.runner import Corner
 from napari_nnunet_em.engine.threads import network_threads
 from napari_nnunet_em.geometry import Shape
@@ -40,7 +41,7 @@ class OpenVINORunner:
     ------
     SettingsError
         If OpenVINO is not installed, or cannot do what is asked for.
-    RuntimeError
+    ModelError
         If a network cannot be converted.
     """
 

@@ -38,7 +38,8 @@ class TorchAccumulator:
 
     def load(self, rows: NDArray[np.float32]) -> None:
         """Move the rows to the device, once for all tiles, flips and folds."""
-        self._rows = torch.from_numpy(rows).to(self._runner.device)
+        # PyTorch takes writable arrays only, though nothing is written.
+        self._rows = torch.from_numpy(np.require(rows, requirements="W")).to(self._runner.device)
 
     @torch.inference_mode()
     def add(self, corners: Sequence[Corner]) -> None:
