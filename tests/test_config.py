@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from napari_nnunet_em.config import InputSettings, ModelSettings, PredictionSettings, parse_region
+from napari_nnunet_em.config import (
+    PRESETS,
+    InputSettings,
+    ModelSettings,
+    PredictionSettings,
+    Preset,
+    find_preset,
+    parse_region,
+)
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Box
 
@@ -49,3 +59,40 @@ def test_regions():
     assert PredictionSettings(region="1:2,3:4,5:6").model_dump(mode="json")["region"] == "1:2,3:4,5:6"
     with pytest.raises(SettingsError, match="z0:z1,y0:y1,x0:x1"):
         parse_region("1-2")
+
+
+@pytest.mark.parametrize("preset", list(Preset))
+def test_a_preset_stands_for_flips_and_overlap(preset):
+    settings = PredictionSettings(preset=preset)
+    assert {name: getattr(settings, name) for name in PRESETS[preset]} == PRESETS[preset]
+    assert settings.preset is preset
+    assert settings == PredictionSettings.model_validate({"preset": preset.value})
+
+
+def test_names_are_unambiguous_and_the_default_has_one():
+    assert set(PRESETS) == set(Preset)
+    assert [find_preset(**values) for values in PRESETS.values()] == list(PRESETS)
+    assert PredictionSettings().preset is Preset.BALANCED
+    assert find_preset("z", 0.5) is None
+
+
+@given(
+    st.none() | st.sampled_from(Preset),
+    st.none() | st.sampled_from(["none", "all", "xy"]),
+    st.none() | st.floats(0, 0.9),
+)
+def test_what_is_given_by_itself_wins_over_a_preset(preset, tta, overlap):
+    own = {name: value for name, value in (("tta", tta), ("overlap", overlap)) if value is not None}
+    settings = PredictionSettings(preset=preset, **own)
+    wanted = PredictionSettings(**{**(PRESETS[preset] if preset else {}), **own})
+    assert (settings.tta, settings.overlap) == (wanted.tta, wanted.overlap)
+    # Equal settings are equal and have one name, however they were given, also after a round trip.
+    assert settings == wanted
+    assert settings.preset is find_preset(settings.tta, settings.overlap)
+    assert PredictionSettings.model_validate(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize("preset", ["quick", ["fast"], 3, ""])
+def test_presets_that_are_none(preset):
+    with pytest.raises(ValidationError):
+        PredictionSettings(preset=preset)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from pydantic import (
     PlainSerializer,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from napari_nnunet_em.errors import SettingsError
@@ -85,6 +87,35 @@ class SpacingUnit(enum.StrEnum):
     MICROMETER = "um"
     MILLIMETER = "mm"
     NONE = "none"
+
+
+class Preset(enum.StrEnum):
+    """Quality by name: how much time flips and overlap may take."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    BEST = "best"
+
+
+PRESETS: Mapping[Preset, Mapping[str, Any]] = {
+    Preset.FAST: {"tta": "none", "overlap": 0.25},
+    Preset.BALANCED: {"tta": "none", "overlap": 0.5},
+    Preset.BEST: {"tta": "all", "overlap": 0.5},
+}
+"""The settings of the prediction that each name stands for; benchmarks/presets.py measures what they buy."""
+
+
+def find_preset(tta: object, overlap: object) -> Preset | None:
+    """The name of these flips and this overlap; None where they have none."""
+    return next(
+        (name for name, values in PRESETS.items() if values == {"tta": tta, "overlap": overlap}), None
+    )
+
+
+def _presets_in_words() -> str:
+    return ", ".join(
+        f"{name} ({', '.join(f'{v}' for v in values.values())})" for name, values in PRESETS.items()
+    )
 
 
 class Planes(enum.StrEnum):
@@ -266,12 +297,33 @@ class PredictionSettings(Settings):
         title="Overlap",
         description="Share of a patch by which neighbouring tiles overlap; nnU-Net uses 0.5.",
     )
+    preset: Preset | None = Field(
+        None,
+        validate_default=True,
+        title="Quality",
+        description=f"Flips and overlap by name: {_presets_in_words()}. Either of them, where it is given as "
+        "well, wins.",
+    )
     planes: Planes = Field(
         Planes.SLICES,
         title="Planes",
         description="For 2D models: slices, or orthogonal: the planes across all three axes, their "
         "probabilities averaged; orthogonal-forced does so for any voxel size.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_preset(cls, values: Any) -> Any:
+        """Fill in what a preset stands for and was not given by itself."""
+        if not isinstance(values, Mapping) or values.get("preset") not in tuple(Preset):
+            return values
+        return {**PRESETS[Preset(values["preset"])], **values}
+
+    @field_validator("preset")
+    @classmethod
+    def _name_settings(cls, _: Preset | None, info: ValidationInfo) -> Preset | None:
+        """Name the settings that there are, however they were given, so that equal settings are equal."""
+        return find_preset(info.data.get("tta"), info.data.get("overlap"))
 
 
 class InstanceSettings(Settings):

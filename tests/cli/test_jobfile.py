@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_nnunet_em.cli.jobfile import build_job, read_job_file, write_job
-from napari_nnunet_em.config import Connectivity, Job
+from napari_nnunet_em.config import Connectivity, Job, PredictionSettings, Preset
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Box
 
+MINIMAL_OPTIONS = {"input.path": "a.tif", "output.path": "o.zarr"}
 MINIMAL = {"input": {"path": "a.tif"}, "output": {"path": "o.zarr"}}
 
 
@@ -80,6 +81,35 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
     assert job.prediction.tta == "yx"
     assert job.output.path == "p.zarr"
     assert job.input.path == "a.tif"
+
+
+def test_flips_and_overlap_win_over_a_preset_that_stands_beside_them(tmp_path: Path) -> None:
+    start = "input: {path: a.tif}\noutput: {path: o.zarr}\nprediction: "
+    config = write(tmp_path, start + "{preset: best, overlap: 0.25}")
+    assert build_job(config, {}).prediction == PredictionSettings(tta="all", overlap=0.25)
+    given = {"prediction.preset": "fast", "prediction.tta": "yx"}
+    assert build_job(None, MINIMAL_OPTIONS | given).prediction == PredictionSettings(tta="yx", overlap=0.25)
+    assert build_job(config, {"prediction.tta": "none"}).prediction.tta == "none"
+
+
+def test_a_preset_of_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
+    for name in Preset:
+        written = write_job(Job.model_validate({**MINIMAL, "prediction": {"tta": "yx", "overlap": 0.75}}))
+        job = build_job(write(tmp_path, written), {"prediction.preset": name.value})
+        assert job.prediction == PredictionSettings(preset=name)
+
+
+def test_the_preset_of_a_written_job_can_be_changed_in_its_place(tmp_path: Path) -> None:
+    written = write_job(Job.model_validate(MINIMAL))
+    changed = written.replace("\n  preset: balanced\n", "\n  preset: best\n")
+    assert changed != written
+    assert build_job(write(tmp_path, changed), {}).prediction == PredictionSettings(preset="best")
+
+
+def test_a_preset_that_does_not_exist_is_said(tmp_path: Path) -> None:
+    assert complaint(None, MINIMAL_OPTIONS | {"prediction.preset": "quick"}) == (
+        "--preset must be one of fast, balanced or best, but is 'quick'."
+    )
 
 
 def test_text_of_the_command_line_becomes_values() -> None:

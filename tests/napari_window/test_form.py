@@ -12,9 +12,18 @@ from pydantic import Field as Declared
 from napari_nnunet_em import config
 from napari_nnunet_em._napari.form import Field, SettingsForm
 from napari_nnunet_em._napari.jobform import JobForm
-from napari_nnunet_em.config import InstanceSettings, ModelSettings, PredictionSettings, Settings
+from napari_nnunet_em._napari.wording import flip_choices
+from napari_nnunet_em.config import (
+    PRESETS,
+    InstanceSettings,
+    ModelSettings,
+    PredictionSettings,
+    Preset,
+    Settings,
+)
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.model import ModelBundle
 
 pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("qapp")]
 
@@ -166,3 +175,56 @@ def test_a_voxel_size_is_checked(typed: str) -> None:
     form.output["path"].value = "out.zarr"
     with pytest.raises(SettingsError, match=r"^Voxel size"):
         form.job("em", {"path": "mitochondria-2d"}, None)
+
+
+QUALITY = ("preset", "tta", "overlap")
+
+
+def in_form(form: JobForm) -> tuple[object, ...]:
+    return tuple(form.prediction[name].value for name in QUALITY)
+
+
+def job_form() -> JobForm:
+    """A form for the bundled 3D model, which allows every flip."""
+    form = JobForm()
+    form.follow_model(ModelBundle.open("mitochondria-3d"))
+    return form
+
+
+@pytest.mark.parametrize("preset", list(Preset))
+def test_a_quality_fills_in_flips_and_overlap(preset) -> None:
+    form = job_form()
+    assert in_form(form)[0] is PredictionSettings().preset
+    form.prediction["preset"].value = preset
+    assert in_form(form) == (preset, *PRESETS[preset].values())
+    assert form.prediction.settings() == PredictionSettings(preset=preset)
+
+
+@pytest.mark.parametrize(("field", "value"), [("tta", "zx"), ("overlap", 0.3)])
+def test_other_flips_or_another_overlap_are_custom_until_they_have_a_name_again(field, value) -> None:
+    form = job_form()
+    before = in_form(form)
+    form.prediction[field].value = value
+    assert form.prediction["preset"].value is None
+    assert form.prediction["preset"].widget.native.currentText() == "custom"
+    assert form.prediction.settings() == PredictionSettings(**{field: value})
+    form.prediction[field].value = PredictionSettings.model_fields[field].default
+    assert in_form(form) == before
+
+
+def test_choosing_custom_changes_nothing() -> None:
+    form = job_form()
+    before = in_form(form)
+    form.prediction["preset"].value = None
+    assert in_form(form)[1:] == before[1:]
+    assert form.prediction.settings() == PredictionSettings()
+
+
+def test_a_quality_is_kept_when_the_model_changes_and_flips_only_where_it_may() -> None:
+    form = job_form()
+    form.prediction["preset"].value = Preset.BEST
+    form.follow_model(ModelBundle.open("mitochondria-2d"))
+    assert in_form(form) == (Preset.BEST, "all", 0.5)
+    form.prediction["tta"].set_choices(flip_choices((), 3))
+    form.prediction["preset"].value = Preset.BEST
+    assert in_form(form)[1] == "none"

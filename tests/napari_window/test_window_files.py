@@ -131,7 +131,7 @@ def test_a_model_folder_is_chosen_in_a_dialog(make_napari_viewer_proxy, qtbot, m
     qtbot.waitUntil(lambda: picker.chosen.bundle is not None, timeout=MINUTE)
     assert picker.chosen.bundle.configuration == "3d_fullres"
     # The flips on offer follow the model: this one was trained with flips along its first two axes.
-    assert widget.form.prediction["tta"].widget.choices == ("none", "z", "y", "zy")
+    assert widget.form.prediction["tta"].widget.choices == ("none", "z", "y", "all")
     assert planes.value is Planes.SLICES
 
 

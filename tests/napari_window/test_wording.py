@@ -17,12 +17,13 @@ from napari_nnunet_em._napari.wording import (
     fold_choices,
     model_note,
     planes_choices,
+    preset_choices,
     rate_text,
     short_licence,
     status_text,
     voxel_size_note,
 )
-from napari_nnunet_em.config import ModelSettings, Planes, PredictionSettings
+from napari_nnunet_em.config import ModelSettings, Planes, PredictionSettings, Preset
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.progress import ProgressEvent, Stage
 
@@ -41,15 +42,19 @@ def test_the_button_is_named_after_the_target(classes: tuple[str, ...], text: st
 
 def test_flips_are_every_combination_that_the_model_allows_and_valid_settings() -> None:
     values = [value for _, value in flip_choices((0, 1, 2), 3)]
-    expected = ["none", *("".join(c) for n in (1, 2, 3) for c in itertools.combinations("zyx", n))]
+    expected = ["none", *("".join(c) for n in (1, 2) for c in itertools.combinations("zyx", n)), "all"]
     assert values == expected
     for value in values:
         assert PredictionSettings(tta=value).tta == value
 
 
 def test_flips_of_a_2d_model_name_the_axes_of_the_image() -> None:
-    assert [value for _, value in flip_choices((0, 1), 2)] == ["none", "y", "x", "yx"]
+    assert [value for _, value in flip_choices((0, 1), 2)] == ["none", "y", "x", "all"]
     assert flip_choices((0, 1), 2)[-1][0] == "all: y, x (4 × the time)"
+
+
+def test_every_preset_is_offered_and_one_more_for_settings_without_a_name() -> None:
+    assert [value for _, value in preset_choices()] == [*Preset, None]
 
 
 def test_only_a_2d_model_has_planes_to_choose() -> None:

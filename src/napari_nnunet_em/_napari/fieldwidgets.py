@@ -78,7 +78,8 @@ def make_widget(info: FieldInfo, choices: Choices | None, file_mode: str | None)
     if file_mode is not None:
         return _make_file_edit(file_mode)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return ComboBox(choices=[(_words(member), member) for member in kind], value=default)
+        named: list[tuple[str, Any]] = [(_words(member), member) for member in kind]
+        return ComboBox(choices=named if default is not None else [*named, ("", None)], value=default)
     if kind is bool:
         return CheckBox(value=default, text="")
     if kind in (int, float):

@@ -78,6 +78,10 @@ class Field:
             value = "" if value is None else as_text(value)
         self.widget.value = value
 
+    def offers(self, value: Any) -> bool:
+        """Whether the value can be chosen here; any can where there are no choices."""
+        return not isinstance(self.widget, ComboBox) or value in self.widget.choices
+
     def set_choices(self, choices: Choices) -> None:
         """Replace what a choice offers, keeping the current value where it is still offered."""
         if not isinstance(self.widget, ComboBox):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_nnunet_em._napari.form import Field, SettingsForm
-from napari_nnunet_em._napari.wording import flip_choices, fold_choices, planes_choices
+from napari_nnunet_em._napari.quality import follow_preset
+from napari_nnunet_em._napari.wording import flip_choices, fold_choices, planes_choices, preset_choices
 from napari_nnunet_em.config import (
     ExecutionSettings,
     InputSettings,
@@ -40,11 +41,13 @@ class JobForm:
         self.prediction = SettingsForm(
             PredictionSettings,
             [
+                Field(PredictionSettings, "preset", choices=preset_choices()),
                 Field(PredictionSettings, "tta", choices=flip_choices((), 3)),
                 Field(PredictionSettings, "overlap"),
                 Field(PredictionSettings, "planes", choices=planes_choices(3)),
             ],
         )
+        follow_preset(self.prediction)
         self.instances = SettingsForm(
             InstanceSettings,
             [

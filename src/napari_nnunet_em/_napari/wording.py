@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_nnunet_em.config import Planes, SpacingUnit
+from napari_nnunet_em.config import Planes, Preset, SpacingUnit
 from napari_nnunet_em.export import Format
 from napari_nnunet_em.export.formats import FORMATS
 from napari_nnunet_em.progress import ProgressEvent, Stage
@@ -66,8 +66,15 @@ def flip_choices(mirror_axes: Sequence[int], dimensions: int) -> list[tuple[str,
         for axes in itertools.combinations(allowed, count):
             passes = 2**count
             text = f"{', '.join(axes)} ({passes} × the time)"
-            choices.append((f"all: {text}" if count == len(allowed) else text, "".join(axes)))
+            # "all" stays all when another model is chosen.
+            every = count == len(allowed)
+            choices.append((f"all: {text}", "all") if every else (text, "".join(axes)))
     return choices
+
+
+def preset_choices() -> list[tuple[str, Preset | None]]:
+    """Quality by name, as (label, value of the setting ``preset``); ``None`` is all without a name."""
+    return [*((name.value, name) for name in Preset), ("custom", None)]
 
 
 def planes_choices(dimensions: int) -> list[tuple[str, Planes]]:

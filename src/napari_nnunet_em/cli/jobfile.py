@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from napari_nnunet_em.cli.options import help_text, iter_options
 from napari_nnunet_em.cli.problems import explain, nearest
-from napari_nnunet_em.config import Job
+from napari_nnunet_em.config import PRESETS, Job
 from napari_nnunet_em.errors import SettingsError
+
+PRESET_FIELDS = frozenset(field for values in PRESETS.values() for field in values)
 
 
 def read_job_file(path: Path) -> dict[str, dict[str, Any]]:
@@ -101,6 +103,9 @@ def build_job(
     document = read_job_file(config) if config else {}
     written = {f"{g}.{f}": f"{g}.{f} in {config}" for g, fields in document.items() for f in fields}
     written |= {option.key: option.name for option in iter_options() if option.key in given}
+    if "prediction.preset" in given:
+        for field in PRESET_FIELDS:
+            document.get("prediction", {}).pop(field, None)
     for key, value in given.items():
         group, _, field = key.partition(".")
         document.setdefault(group, {})[field] = value
@@ -121,12 +126,17 @@ def _one_line(value: object) -> str:
 
 
 def write_job(job: Job) -> str:
-    """The job as YAML that `read_job_file` reads, with each setting explained."""
+    """The job as YAML that `read_job_file` reads, with each setting explained.
+
+    What a preset sets stands there as comments, so that another name can be written in its place.
+    """
     document = job.document()
+    named = PRESET_FIELDS if job.prediction.preset else frozenset()
     lines: list[str] = []
     for option in iter_options():
         if f"{option.group}:" not in lines:
             lines += ["", f"{option.group}:"]
         lines += textwrap.wrap(help_text(option), 96, initial_indent="  # ", subsequent_indent="  # ")
-        lines.append(f"  {option.field}: {_one_line(document[option.group][option.field])}")
+        mark = "# " if option.group == "prediction" and option.field in named else ""
+        lines.append(f"  {mark}{option.field}: {_one_line(document[option.group][option.field])}")
     return "\n".join(lines[1:]) + "\n"

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -82,5 +83,16 @@ def peak_memory_bytes() -> int:
         return int(psutil.Process().memory_info().peak_wset)
     import resource  # noqa: PLC0415 - Windows has none
 
+    # On Linux `ru_maxrss` of a new process begins at the peak of the process that started it (the kernel
+    # carries it through fork and exec); the peak of its own address space does not.
+    own = _own_peak_bytes(Path("/proc/self/status"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
+    return own or int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def _own_peak_bytes(status: Path) -> int:
+    """``VmHWM`` of Linux; 0 where there is none."""
+    if not status.exists():
+        return 0
+    lines = status.read_text(encoding="utf-8").splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

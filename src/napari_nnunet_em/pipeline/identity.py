@@ -32,7 +32,7 @@ def prediction_identity(
             "folds": list(folds),
             "spacing_unit": job.model.spacing_unit.value,
         },
-        "prediction": job.prediction.model_dump(mode="json"),
+        "prediction": job.prediction.model_dump(mode="json", exclude={"preset"}),  # only a name
         "output": {
             "probability_type": job.output.probability_type.value,
             "classes": job.output.classes,

@@ -11,12 +11,18 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_nnunet_em.testing.tiny_plans import TinyModel, tiny_architecture, tiny_dataset, tiny_plans
+from napari_nnunet_em.testing.tiny_plans import (
+    TinyModel,
+    planned_model,
+    tiny_architecture,
+    tiny_dataset,
+    tiny_plans,
+)
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["TinyModel", "make_model_folder", "tiny_network"]
+__all__ = ["TinyModel", "make_model_folder", "planned_model", "tiny_network"]
 
 
 def make_model_folder(parent: Path, model: TinyModel | None = None, **changes: Any) -> Path:

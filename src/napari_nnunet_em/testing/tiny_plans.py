@@ -20,7 +20,8 @@ class TinyModel:
     dim : int
         2 or 3 spatial axes.
     patch_size : tuple of int
-        One entry per axis of the network, each divisible by 4; ``()`` is 8 x 16 x 16 or 16 x 16.
+        One entry per axis of the network, each divisible by 2 for every stage after the first; ``()`` is
+        8 x 16 x 16 or 16 x 16.
     channel_names : tuple of str
         Names of the input channels.
     labels : mapping of str to int or tuple of int
@@ -43,6 +44,10 @@ class TinyModel:
         Axes of the patch that inference may flip; ``None`` where nnU-Net may flip none.
     architecture : str
         ``PlainConvUNet`` or ``ResidualEncoderUNet``.
+    features : tuple of int
+        Features of each stage; each stage but the first halves the resolution.
+    convs_per_stage : int
+        Convolutions (or residual blocks) in each stage, of the decoder too.
     trainer, plans_name, configuration : str
         The three parts of the folder's name; an empty configuration is ``2d`` or ``3d_fullres``.
     data_resampling, probabilities_resampling : mapping
@@ -70,6 +75,8 @@ class TinyModel:
     transpose_forward: tuple[int, int, int] = (0, 1, 2)
     mirror_axes: tuple[int, ...] | None = (0, 1)
     architecture: str = "PlainConvUNet"
+    features: tuple[int, ...] = (4, 8, 8)
+    convs_per_stage: int = 1
     trainer: str = "nnUNetTrainer"
     plans_name: str = "nnUNetPlans"
     configuration: str = ""
@@ -94,6 +101,20 @@ class TinyModel:
         """Segmentation heads: one per label with background, or one per region."""
         values = [v for name, v in self.labels.items() if name != "ignore"]
         return len(values) - 1 if self.regions_class_order else len(values)
+
+
+def planned_model(dim: int) -> TinyModel:
+    """A network of the size that nnU-Net plans by default for large images: for benchmarks, not tiny at all.
+
+    Parameters
+    ----------
+    dim : int
+        2: patches of 512 x 512, 46 million parameters; 3: patches of 128 x 128 x 128, 31 million.
+    """
+    features = (32, 64, 128, 256, 512, 512, 512, 512) if dim == 2 else (32, 64, 128, 256, 320, 320)
+    patch = (512, 512) if dim == 2 else (128, 128, 128)
+    axes = tuple(range(dim))
+    return TinyModel(dim, patch, features=features, convs_per_stage=2, mirror_axes=axes)
 
 
 def tiny_dataset(model: TinyModel) -> dict[str, Any]:
@@ -162,24 +183,26 @@ def _per_channel(values: tuple[Any, ...], channels: int) -> list[Any]:
 
 
 def _kernels_and_strides(model: TinyModel) -> tuple[list[list[int]], list[list[int]]]:
-    return [[3] * model.dim] * 3, [[1] * model.dim] + [[2] * model.dim] * 2
+    later = len(model.features) - 1
+    return [[3] * model.dim] * (later + 1), [[1] * model.dim] + [[2] * model.dim] * later
 
 
 def tiny_architecture(model: TinyModel) -> dict[str, Any]:
-    """Three stages of 4, 8 and 8 features, as plans.json describes them."""
+    """The network, as plans.json describes it."""
+    stages, convs = len(model.features), model.convs_per_stage
     kernels, strides = _kernels_and_strides(model)
     blocks = "n_conv_per_stage" if model.architecture == "PlainConvUNet" else "n_blocks_per_stage"
     return {
         "architecture": {
             "network_class_name": _ARCHITECTURES + model.architecture,
             "arch_kwargs": {
-                "n_stages": 3,
-                "features_per_stage": [4, 8, 8],
+                "n_stages": stages,
+                "features_per_stage": list(model.features),
                 "conv_op": f"torch.nn.modules.conv.Conv{model.dim}d",
                 "kernel_sizes": kernels,
                 "strides": strides,
-                blocks: [1, 1, 1],
-                "n_conv_per_stage_decoder": [1, 1],
+                blocks: [convs] * stages,
+                "n_conv_per_stage_decoder": [convs] * (stages - 1),
                 "conv_bias": True,
                 "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{model.dim}d",
                 "norm_op_kwargs": {"eps": 1e-05, "affine": True},
@@ -197,11 +220,11 @@ def _old_architecture(model: TinyModel) -> dict[str, Any]:
     kernels, strides = _kernels_and_strides(model)
     return {
         "UNet_class_name": model.architecture,
-        "UNet_base_num_features": 4,
-        "unet_max_num_features": 8,
-        "n_conv_per_stage_encoder": [1, 1, 1],
-        "n_conv_per_stage_decoder": [1, 1],
-        "num_pool_per_axis": [2] * model.dim,
+        "UNet_base_num_features": model.features[0],
+        "unet_max_num_features": max(model.features),
+        "n_conv_per_stage_encoder": [model.convs_per_stage] * len(model.features),
+        "n_conv_per_stage_decoder": [model.convs_per_stage] * (len(model.features) - 1),
+        "num_pool_per_axis": [len(model.features) - 1] * model.dim,
         "pool_op_kernel_sizes": strides,
         "conv_kernel_sizes": kernels,
     }

@@ -97,7 +97,7 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         rows.addLayout(top)
         form = self.form
         objects = [form.instances[name] for name in _OBJECTS]
-        prediction = [form.prediction["tta"], form.model["folds"], form.prediction["overlap"]]
+        prediction = [form.prediction[name] for name in ("preset", "tta", "overlap")] + [form.model["folds"]]
         cleaning = [form.instances[name] for name in _CLEANING]
         seldom = [form.instances[name] for name in _SELDOM]
         seldom += [form.prediction["planes"], *form.execution]
