@@ -59,7 +59,7 @@ def test_any_shape_type_and_region(
     suffix = data.draw(st.sampled_from(SUFFIXES))
     names = sorted(FORMATS[format_of(Path(f"x{suffix}"))].dtypes)
     dtype = np.dtype(data.draw(st.sampled_from(names)))
-    values = make_labels(shape, "uint16") if dtype.kind == "f" else make_labels(shape, dtype)
+    values = make_labels(shape, "uint8") if dtype.kind == "f" else make_labels(shape, dtype)
     values = values.astype(dtype)
     chunks = data.draw(
         st.tuples(*(st.integers(min(n, least), n) for n, least in zip(shape, (1, 12, 12), strict=True)))

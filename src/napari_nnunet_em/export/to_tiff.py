@@ -82,8 +82,7 @@ def _ome_xml(task: ExportTask) -> str:
         named = list(zip("ZYX", task.voxel_size_nm, task.origin_nm, strict=True))
         for axis, size, _ in named:
             metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "nm"}
-        if any(task.origin_nm):
-            metadata["Plane"] = _positions(task, named)
+        metadata["Plane"] = _positions(task, named)
     axes, shape = ("CZYX", (task.volume.channels, *task.shape)) if task.has_channels else ("ZYX", task.shape)
     document = tifffile.OmeXml()
     document.addimage(task.dtype, shape, (planes, 1, 1, *task.shape[1:], 1), axes=axes, **metadata)
