@@ -205,6 +205,8 @@ def test_closing_the_dock_stops_the_job(make_napari_viewer, em, qtbot, tmp_path:
     run = widget.jobs.run
     dock.destroyOnClose()
     assert run._token.cancelled
+    viewer.scene.camera.zoom *= 2  # nobody listens any more
+    viewer.dims.set_current_step(0, 1)
     qtbot.waitUntil(lambda: not run._worker.is_running, timeout=2 * MINUTE)
     assert "em mitochondria" not in viewer.layers
 

@@ -70,7 +70,8 @@ def open_model(chosen: ChosenModel) -> ChosenModel:
     place = known.get(chosen.path, Path(chosen.path))
     try:
         if place.exists():
-            choices = find_models(place, trust=chosen.trust)
+            found = find_models(place, trust=chosen.trust)
+            choices = found if len(found) > 1 else ()
         if configuration is None and len(choices) > 1:
             configuration = choices[0].full_name
         bundle = ModelBundle.open(chosen.path, configuration=configuration, trust=chosen.trust)

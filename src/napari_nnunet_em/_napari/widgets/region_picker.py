@@ -124,6 +124,16 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         self.shapes.blockSignals(False)
         self.show_extent()
 
+    def forget_viewer(self) -> None:
+        """Follow the view no longer: it may outlive this widget."""
+        self._timer.stop()
+        for events in (self._viewer.scene.camera.events, self._viewer.dims.events):
+            events.disconnect(self._on_view)
+        for layer in self._offered:
+            layer.events.data.disconnect(self._on_view)
+            layer.events.highlight.disconnect(self._on_view)
+        self._offered = []
+
     def show_extent(self) -> None:
         """Say which voxels are meant now, or why none are."""
         if self._layer is None:

@@ -135,6 +135,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.previews.stop()
             self.jobs.close()
+            self.region.forget_viewer()
 
     def _refuse(self, error: NnunetEmError) -> None:
         if not self.busy:
