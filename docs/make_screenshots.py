@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import tifffile
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -88,6 +89,34 @@ def draw_segment(side: int, model: str) -> None:
         viewer.close()
 
 
+def draw_objects_table() -> None:
+    """The Objects table with the true mitochondria, one of them chosen."""
+    import napari  # noqa: PLC0415
+    from scipy import ndimage  # noqa: PLC0415
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1600, 1000)
+    place = {"scale": VOXEL_SIZE_NM, "units": ("nanometer",) * 3, "axis_labels": "zyx"}
+    raw = tifffile.imread(VOLUME)
+    truth = tifffile.imread(VOLUME.with_name(VOLUME.name.replace("_raw", "_mito")))
+    viewer.add_image(raw, name="SBEM", contrast_limits=(0, 255), **place)
+    viewer.add_labels(ndimage.label(truth)[0], name="mitochondria", opacity=0.6, **place)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nnunet-em", "Objects table")
+    viewer.canvas.overlays["scale_bar"].visible = True
+    settle()
+    viewer.reset_view(margin=0.02)
+    widget.intensity.setCurrentText("SBEM")
+    widget.measure()
+    wait_until(lambda: not widget.progress.busy)
+    widget.objects.filter.condition.setText("volume_um3 > 0.02 and elongation < 3")
+    widget.objects.filter.apply()
+    widget.objects.table.sortByColumn(2, Qt.SortOrder.DescendingOrder)
+    widget.objects.table.selectRow(0)
+    viewer.scene.camera.zoom *= 1.5
+    shoot(viewer, "objects-table.png")
+    viewer.close()
+
+
 def shoot(viewer, name: str) -> None:
     """Save the whole window."""
     settle()
@@ -99,6 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=512, help="pixels along y and x of the crop")
     parser.add_argument("--model", default="mitochondria-3d")
+    parser.add_argument("--only", choices=("objects-table", "segment"), help="draw these alone")
     options = parser.parse_args()
     if not VOLUME.is_file():
         raise SystemExit(f"The volume {VOLUME} is missing: set NNUNET_EM_SHARED to the folder that holds it.")
@@ -107,7 +137,10 @@ def main() -> None:
     settings = tempfile.TemporaryDirectory()
     os.environ["NAPARI_CONFIG"] = str(Path(settings.name) / "settings.yaml")
     with settings:
-        draw_segment(options.side, options.model)
+        if options.only in (None, "objects-table"):
+            draw_objects_table()
+        if options.only in (None, "segment"):
+            draw_segment(options.side, options.model)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def memory_of(space, region, *, chunk_rows=16, on_device=False):
         heads=1,
         stored_bytes=2,
         block_rows=block_rows(region, space),
-        chunk_rows=chunk_rows,
+        chunk_shape=(chunk_rows, 256, 256),
         item_bytes=1,
         sums_on_device=on_device,
     )

@@ -170,8 +170,8 @@ def test_constant_tiles_are_those_that_are_computed(backend, model):
     case = make_case(backend, model)
     values = (0.25, -1.5)[: case.channels]
     depth = case.runner.patch[0]
-    rows = np.empty((case.channels, depth, *PLANE), np.float32)
-    rows[:] = np.array(values)[:, None, None, None]
+    filled = np.array(values, np.float32)[:, None, None, None]
+    rows = np.broadcast_to(filled, (case.channels, depth, *PLANE))  # read-only, as such arrays are
     computed, reused = case.runner.accumulator(PLANE), case.runner.accumulator(PLANE)
     for sums in (computed, reused):
         sums.load(rows)

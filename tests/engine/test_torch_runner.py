@@ -191,9 +191,12 @@ def test_batches_are_found_within_memory(room, largest, expected, monkeypatch):
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 7)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 7 + 5 * hungry.batches[-1])
     runner = make_runner(hungry)
-    monkeypatch.setattr(
-        runner, "_seconds_per_tile", lambda n: hungry(runner._networks.zeros(n)).numel() / n**2
-    )
+
+    def seconds_per_tile(batch_size):
+        hungry(torch.zeros(batch_size, 1, *PATCH))
+        return 1 / batch_size
+
+    monkeypatch.setattr(runner, "_seconds_per_tile", seconds_per_tile)
     assert runner.batch_size == expected
     assert max(hungry.batches) <= 2 * expected
 

@@ -10,6 +10,9 @@ from napari_nnunet_em.errors import NnunetEmError
 if TYPE_CHECKING:
     import pandas as pd
 
+LABELS_KEY = "nnunet_em_labels"
+"""Key in a layer's metadata: the label image on disk that it shows, the path of an OME-Zarr group."""
+
 _MOST_BYTES = 200 << 20
 """Files are opened on the main thread: a table of far more than a million objects would freeze the window."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from napari_nnunet_em._napari.features import label_features
+from napari_nnunet_em._napari.features import LABELS_KEY, label_features
 from napari_nnunet_em._napari.lazyviews import FixedAxes
 from napari_nnunet_em._napari.placement import result_placement
 from napari_nnunet_em.io import MultiscaleSink
@@ -107,7 +107,7 @@ class LiveLayers:
                 name=f"{self._prefix} {objects.name}",
                 opacity=0.6,
                 features=label_features(objects.table),
-                metadata={STORE_KEY: str(self._store)},
+                metadata={STORE_KEY: str(self._store), LABELS_KEY: str(objects.labels)},
                 **self._placement,
             )
         if found:

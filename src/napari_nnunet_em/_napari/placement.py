@@ -146,7 +146,7 @@ def _canvas_corners(viewer: ViewerModel, layer: Layer) -> list[np.ndarray]:
     camera = viewer.scene.camera
     centre = np.array(camera.center[-2:], float)
     half = np.array(viewer.canvas.size, float) / camera.zoom / 2
-    factors = _unit_factors(viewer.layers.units, layer.units, len(point))
+    factors = unit_factors(viewer.layers.units, layer.units, len(point))
     corners = []
     for signs in itertools.product((-1, 1), repeat=2):
         corner = point.copy()
@@ -155,7 +155,7 @@ def _canvas_corners(viewer: ViewerModel, layer: Layer) -> list[np.ndarray]:
     return corners
 
 
-def _unit_factors(world: Sequence[Any] | None, own: Sequence[Any], count: int) -> np.ndarray:
+def unit_factors(world: Sequence[Any] | None, own: Sequence[Any], count: int) -> np.ndarray:
     """What turns world coordinates in the viewer's units into a layer's own units, per axis."""
     factors = np.ones(count)
     if world is not None:
@@ -181,7 +181,7 @@ def show_voxel(viewer: ViewerModel, layer: Layer, voxel: Sequence[float]) -> Non
     position = np.zeros(layer.ndim)
     position[-spatial:] = voxel[-spatial:]
     world = np.asarray(layer.data_to_world(position), float)
-    world /= _unit_factors(viewer.layers.units, layer.units, len(world))
+    world /= unit_factors(viewer.layers.units, layer.units, len(world))
     axes = range(viewer.dims.ndim - len(world), viewer.dims.ndim)
     viewer.dims.set_point(tuple(axes), tuple(world))
     point = np.array(viewer.dims.point, float)
@@ -213,7 +213,7 @@ def offset_between(upper: Layer, lower: Layer) -> Shape:
             f"The layers {upper.name!r} and {lower.name!r} have {ours} and {theirs} axes in space: "
             "choose two layers of the same kind."
         )
-    factors = _unit_factors(upper.units, lower.units, upper.ndim)
+    factors = unit_factors(upper.units, lower.units, upper.ndim)
     corners = np.concatenate([np.zeros((1, upper.ndim)), np.eye(upper.ndim)[-ours:]])
     places = np.array([lower.world_to_data(np.asarray(upper.data_to_world(c)) * factors) for c in corners])
     start, steps = places[0, -ours:], places[1:, -ours:] - places[0, -ours:]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nnunet_em._napari.features import stored_features
+from napari_nnunet_em._napari.features import LABELS_KEY, stored_features
 from napari_nnunet_em._napari.lazyviews import FixedAxes
 from napari_nnunet_em._napari.zarrgroups import GroupFacts, group_facts, is_zarr_folder, label_names
 from napari_nnunet_em.io import Volume, open_volume
@@ -105,6 +105,7 @@ def _labels_layer(volume: Volume, facts: GroupFacts, name: str, *, visible: bool
         "visible": visible,
         **_place(volume, facts, False),
     }
+    keywords["metadata"] = {**keywords.get("metadata", {}), LABELS_KEY: volume.origin}
     features = stored_features(Path(volume.origin))
     if features is not None:
         keywords["features"] = features

@@ -18,6 +18,7 @@ PROGRAM = "napari-nnunet-em"
 COMMANDS = {
     "demo": "make a sample volume, segment it and compare with the truth",
     "segment": "segment a volume into objects, as OME-Zarr and a table",
+    "plan": "say what a segmentation will take: tiles, memory, disk and time",
     "measure": "measure the objects of any label image, as a table",
     "evaluate": "compare a segmentation with a truth: voxels and objects",
     "info": "say what a volume, a model or a result holds",

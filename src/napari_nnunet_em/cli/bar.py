@@ -13,8 +13,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from napari_nnunet_em.cli.display import LABELS, STOPPING
-from napari_nnunet_em.cli.quantities import duration, rate
 from napari_nnunet_em.progress import ProgressEvent, Stage
+from napari_nnunet_em.quantities import duration, rate
 
 
 class _TimeColumn(ProgressColumn):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from napari_nnunet_em.cli.display import open_display, write_json
 from napari_nnunet_em.cli.facts import write_command, write_facts
 from napari_nnunet_em.cli.interrupts import stop_on_signals
-from napari_nnunet_em.cli.quantities import duration, memory, rate
 from napari_nnunet_em.progress import CancelToken
+from napari_nnunet_em.quantities import duration, memory, rate
 
 if TYPE_CHECKING:
     from napari_nnunet_em.demo import DemoReport

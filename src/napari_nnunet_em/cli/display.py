@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-from napari_nnunet_em.cli.quantities import duration, rate
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.progress import ProgressEvent, Stage
+from napari_nnunet_em.quantities import duration, rate
 
 STOPPING = "Stopping after the work in hand; Ctrl-C again stops at once."
 LABELS = {

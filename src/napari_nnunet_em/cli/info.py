@@ -14,9 +14,9 @@ from napari_nnunet_em.cli.facts import napari_command, write_command, write_fact
 from napari_nnunet_em.cli.model_facts import model_facts
 from napari_nnunet_em.cli.options import add_options, given_options
 from napari_nnunet_em.cli.problems import nearest
-from napari_nnunet_em.cli.quantities import extent, memory
 from napari_nnunet_em.cli.result_facts import store_document, store_facts
 from napari_nnunet_em.errors import InputError
+from napari_nnunet_em.quantities import extent, memory
 
 _OPTIONS = ("input.axes", "model.configuration", "model.checkpoint", "model.trust")
 _MODEL_SUFFIXES = (".zip", ".pth", ".pt")

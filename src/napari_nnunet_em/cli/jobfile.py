@@ -81,7 +81,9 @@ def _unknown(key: str, known: set[str], path: Path) -> SettingsError:
     return SettingsError(f"The job file {path} has the unknown key {key}{hint}")
 
 
-def build_job(config: Path | None, given: Mapping[str, Any]) -> Job:
+def build_job(
+    config: Path | None, given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> Job:
     """Build the job from a job file and the options of the command line, which win.
 
     Parameters
@@ -90,6 +92,8 @@ def build_job(config: Path | None, given: Mapping[str, Any]) -> Job:
         A job file.
     given : mapping of str to object
         Settings of the command line by key, as from `options.given_options`.
+    defaults : mapping of str to object, optional
+        By key, for what neither of them says.
 
     Raises
     ------
@@ -105,6 +109,9 @@ def build_job(config: Path | None, given: Mapping[str, Any]) -> Job:
     for key, value in given.items():
         group, _, field = key.partition(".")
         document.setdefault(group, {})[field] = value
+    for key, value in (defaults or {}).items():
+        group, _, field = key.partition(".")
+        document.setdefault(group, {}).setdefault(field, value)
     for group in Job.model_fields:
         document.setdefault(group, {})
     try:

@@ -12,8 +12,8 @@ from napari_nnunet_em.cli.facts import write_facts
 from napari_nnunet_em.cli.grouped import build_settings
 from napari_nnunet_em.cli.interrupts import stop_on_signals
 from napari_nnunet_em.cli.options import add_options
-from napari_nnunet_em.cli.quantities import count, extent
 from napari_nnunet_em.progress import CancelToken
+from napari_nnunet_em.quantities import count, extent
 
 if TYPE_CHECKING:
     from napari_nnunet_em.io import Volume

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_nnunet_em.cli.quantities import extent
 from napari_nnunet_em.config import SpacingUnit
+from napari_nnunet_em.quantities import extent
 
 if TYPE_CHECKING:
     from napari_nnunet_em.model import ModelBundle

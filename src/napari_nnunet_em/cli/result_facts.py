@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_nnunet_em.cli.quantities import count, duration, extent, memory, rate
+from napari_nnunet_em.quantities import count, duration, extent, memory, rate
 
 if TYPE_CHECKING:
     from napari_nnunet_em.pipeline import SegmentationResult

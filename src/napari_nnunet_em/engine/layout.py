@@ -52,16 +52,19 @@ class Budget:
     ram_bytes : float
         Of the whole process.
     device_bytes : float or None
-        Of a device with memory of its own; None without one.
+        Of a device with memory of its own, for sums and input of tiles; None without one.
+    process_bytes : float
+        What the process takes of `ram_bytes` before the sweep.
     """
 
     ram_bytes: float
     device_bytes: float | None = None
+    process_bytes: float = BASE_BYTES
 
     @property
     def sweep_bytes(self) -> float:
         """What is left for the buffers of the sweep."""
-        return max(self.ram_bytes - BASE_BYTES, _SMALLEST_BUDGET)
+        return max(self.ram_bytes - self.process_bytes, _SMALLEST_BUDGET)
 
     def allows(self, memory: SweepMemory, plane: tuple[int, int]) -> bool:
         """Whether a sweep over a plane stays within the budget."""

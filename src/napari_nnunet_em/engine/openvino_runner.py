@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _Tile = NDArray[np.float32]
 _Pass = tuple[int, tuple[int, ...]]  # number of the tile, axes that are flipped
+_Job = tuple["openvino.InferRequest", Sequence[_Pass]]
+
+_PASSES = 12
 
 
 class OpenVINORunner:
@@ -69,8 +72,9 @@ class OpenVINORunner:
 
     @property
     def batch_size(self) -> int:
-        """Tiles the sweep should hand over at once: as many as run side by side."""
-        return self._batch * len(self._ready()[0])
+        """Tiles the sweep should hand over at once: so many that the end of each batch hardly counts."""
+        passes = len(self._models) * len(self._ensemble.flips)
+        return max(self._batch * len(self._ready()[0]), _PASSES // passes)
 
     @property
     def description(self) -> str:
@@ -97,7 +101,8 @@ class OpenVINORunner:
     def warm_up(self) -> None:
         """Compile the networks and run each on an empty tile."""
         empty = np.zeros((self._ensemble.channels, *self.patch), np.float32)
-        self._average([empty])
+        for _ in self._average([empty]):
+            pass
 
     def predict(self, rows: _Tile, corners: Sequence[Corner]) -> Iterator[_Tile]:
         """Logits of tiles of some rows; see `TilePredictor`."""
@@ -106,43 +111,48 @@ class OpenVINORunner:
 
     def _constant(self, values: tuple[float, ...]) -> _Tile:
         tile = np.broadcast_to(np.array(values, np.float32)[:, None, None, None], (len(values), *self.patch))
-        return self._average([tile])[0]
+        (answer,) = self._average([tile])
+        return answer
 
-    def _average(self, tiles: Sequence[_Tile]) -> list[_Tile]:
-        """Logits of tiles, averaged over flips and folds."""
-        answers = [np.zeros((self.heads, *self.patch), np.float32) for _ in tiles]
-        passes = [(index, axes) for index in range(len(tiles)) for axes in self._ensemble.flips]
+    def _average(self, tiles: Sequence[_Tile]) -> Iterator[_Tile]:
+        """Logits of tiles, averaged over flips and folds, in order, each as soon as it is complete.
+
+        While the caller adds one up, the networks work on those that follow.
+        """
+        running: deque[_Job] = deque()
+        sums = _Sums((self.heads, *self.patch), len(self._models) * len(self._ensemble.flips))
         with self._busy:  # `warm_up` uses the same requests, in another thread
-            for requests in self._ready():
-                for (index, axes), logits in self._run(requests, tiles, passes):
-                    answers[index] += np.flip(self._relative(logits), axes)
-        return [np.float32(self._ensemble.share) * answer for answer in answers]
+            requests = self._ready()
+            slots = len(requests[0])
+            for number, (fold, passes) in enumerate(self._jobs(len(tiles))):
+                if len(running) == slots:
+                    yield from self._collect(running.popleft(), sums)
+                request = requests[fold][number % slots]  # that of the job just collected is free
+                self._fill(request, [np.flip(tiles[index], axes) for index, axes in passes])
+                request.start_async()
+                running.append((request, passes))
+            for job in running:
+                yield from self._collect(job, sums)
 
-    def _relative(self, logits: _Tile) -> _Tile:
-        return logits[1:] - logits[:1] if self._ensemble.relative else logits
+    def _jobs(self, count: int) -> Iterator[tuple[int, Sequence[_Pass]]]:
+        """Which network runs which passes together, so that tiles are complete in order."""
+        for first in range(0, count, self._batch):
+            group = range(first, min(first + self._batch, count))
+            passes = [(index, axes) for axes in self._ensemble.flips for index in group]
+            for fold in range(len(self._models)):
+                for start in range(0, len(passes), self._batch):
+                    yield fold, passes[start : start + self._batch]
 
-    def _run(
-        self, requests: list[openvino.InferRequest], tiles: Sequence[_Tile], passes: Sequence[_Pass]
-    ) -> Iterator[tuple[_Pass, _Tile]]:
-        """Run one network; while answers are added up here, it works on what comes next."""
-        running: deque[tuple[openvino.InferRequest, Sequence[_Pass]]] = deque()
-        for number, first in enumerate(range(0, len(passes), self._batch)):
-            if len(running) == len(requests):
-                yield from self._answers(*running.popleft())
-            batch = passes[first : first + self._batch]
-            request = requests[number % len(requests)]
-            self._fill(request, [np.flip(tiles[index], axes) for index, axes in batch])
-            request.start_async()
-            running.append((request, batch))
-        for request, batch in running:
-            yield from self._answers(request, batch)
-
-    def _answers(
-        self, request: openvino.InferRequest, batch: Sequence[_Pass]
-    ) -> Iterator[tuple[_Pass, _Tile]]:
+    def _collect(self, job: _Job, sums: _Sums) -> Iterator[_Tile]:
+        """Wait for a job, add up its answers, and yield the tiles that are complete by that."""
+        request, passes = job
         request.wait()
         logits = request.get_output_tensor().data.reshape(self._batch, -1, *self.patch)
-        yield from zip(batch, logits, strict=False)  # a last batch may be filled up with zeros
+        for (index, axes), tile in zip(passes, logits, strict=False):  # a last batch is filled up with zeros
+            relative = tile[1:] - tile[:1] if self._ensemble.relative else tile
+            answer = sums.add(index, np.flip(relative, axes))
+            if answer is not None:
+                yield np.float32(self._ensemble.share) * answer
 
     def _fill(self, request: openvino.InferRequest, tiles: Sequence[_Tile]) -> None:
         data = request.get_input_tensor().data
@@ -160,3 +170,30 @@ class OpenVINORunner:
                     # One more than runs at a time, so that none of them waits for the sums.
                     self._requests.append([compiled.create_infer_request() for _ in range(count + 1)])
             return self._requests
+
+
+class _Sums:
+    """Answers of tiles that are being added up.
+
+    Parameters
+    ----------
+    shape : tuple of int, (heads, z, y, x)
+        Of one answer.
+    passes : int
+        How many make a tile complete.
+    """
+
+    def __init__(self, shape: tuple[int, ...], passes: int) -> None:
+        self._shape, self._passes = shape, passes
+        self._sums: dict[int, tuple[_Tile, int]] = {}
+
+    def add(self, index: int, answer: _Tile) -> _Tile | None:
+        """Add an answer of a tile; the sum where it is the last one."""
+        if index not in self._sums:
+            self._sums[index] = np.zeros(self._shape, np.float32), 0
+        total, count = self._sums.pop(index)
+        total += answer
+        if count + 1 == self._passes:
+            return total
+        self._sums[index] = total, count + 1
+        return None

@@ -25,14 +25,13 @@ def ahead(jobs: Iterable[Callable[[], T]]) -> Generator[T]:
         Run one at a time, all in one other thread; what one raises is raised here, in its turn.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="nnunet-em-ahead") as pool:
-        waiting: Future[T] | None = None
+        waiting: deque[Future[T]] = deque()  # nothing here holds a result that was handed over
         for job in jobs:
-            following = pool.submit(job)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = following
-        if waiting is not None:
-            yield waiting.result()
+            waiting.append(pool.submit(job))
+            if len(waiting) > 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 class Behind(Generic[T]):

@@ -6,7 +6,7 @@ again, and where memory does not suffice for all, those that are needed soonest 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,9 @@ from napari_nnunet_em.engine.preprocess import Preprocessor
 from napari_nnunet_em.engine.space import ModelSpace, permute_box
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.io import ChunkCache, regular_chunks
+
+_Index = tuple[int, ...]
+_Use = tuple[int, int]
 
 
 def stored_box(space: ModelSpace, box: Box) -> Box:
@@ -68,14 +71,23 @@ class CachedSource:
             volume = replace(source.volume, array=self.cache, levels=(self.cache,))
             source = replace(source, volume=volume)
         self._source = source
+        self._chunk_rows = source.volume.chunks[self._axis]
+        self._last: tuple[int, int, int] | None = None
 
     def at(self, column: int, box: Box) -> Preprocessor:
         """The input, about to be read at a box of the padded grid: one of the column's reads, in order."""
         if self.cache is not None:
             stored = stored_box(self._space, box)
-            row = stored.start[self._axis] if stored.size else 0
-            self.cache.keep(lambda index, places: self._next_use(index, places, column, row))
+            first, stop = (s[self._axis] if stored.size else 0 for s in (stored.start, stored.stop))
+            # What is needed when changes only where a read leaves a row of chunks, or enters one.
+            place = column, first // self._chunk_rows, stop // self._chunk_rows
+            if place != self._last or stop % self._chunk_rows == 0:
+                self.cache.keep(self._use_after(column, first), self._use_after(column, stop))
+            self._last = place
         return self._source
+
+    def _use_after(self, column: int, row: int) -> Callable[[_Index, Sequence[slice]], _Use | None]:
+        return lambda index, places: self._next_use(index, places, column, row)
 
     def _next_use(
         self, index: tuple[int, ...], places: Sequence[slice], column: int, row: int

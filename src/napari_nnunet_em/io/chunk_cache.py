@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,10 @@ from napari_nnunet_em.io.finding import ArrayLike
 from napari_nnunet_em.io.view import expand_index
 
 Index = tuple[int, ...]
+NextUse = Callable[[Index, tuple[slice, ...]], Any]
+
+# What is decoded at once, unless a single row of chunks is more.
+_GROUP_BYTES = 64 << 20
 
 
 def regular_chunks(array: ArrayLike) -> tuple[int, ...] | None:
@@ -33,7 +38,8 @@ def regular_chunks(array: ArrayLike) -> tuple[int, ...] | None:
 class ChunkCache:
     """An array whose chunks are decoded whole, and kept up to a budget of bytes.
 
-    What does not fit is read all the same, and not kept. Reading is for one thread at a time.
+    What does not fit is read all the same; then those are kept that are needed soonest. Reading is for one
+    thread at a time.
 
     Parameters
     ----------
@@ -56,6 +62,8 @@ class ChunkCache:
         self._array = array
         self._budget = budget_bytes
         self._kept: dict[Index, npt.NDArray[Any]] = {}
+        self._order: list[tuple[tuple[Any, ...], Index]] = []  # by next use, the soonest first
+        self._after_read: NextUse | None = None
         self.shape = tuple(array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
         self.chunks = tuple(chunks)
@@ -71,22 +79,45 @@ class ChunkCache:
         data = self._assemble(ranges)
         return data[tuple(slice(None) if isinstance(part, slice) else 0 for part in parts)]
 
-    def keep(self, next_use: Callable[[Index, tuple[slice, ...]], Any]) -> None:
-        """Forget chunks, those needed last first, until the rest leaves room.
+    def keep(self, next_use: NextUse, after_read: NextUse | None = None) -> None:
+        """Forget chunks that are not needed any more, and those needed last where the budget is exceeded.
 
         Parameters
         ----------
         next_use : callable
             From a chunk's index and its slices of the array to when it is needed next, as a value that can
             be compared; None where it is not needed any more.
+        after_read : callable, optional
+            The same, but not counting the reads before the next call of `keep`. By it, what they decode
+            takes the place of chunks that are needed later; without it, only room that is free.
         """
+        self._after_read = after_read
         uses = {index: next_use(index, self._slices(index)) for index in self._kept}
         for index in [index for index, use in uses.items() if use is None]:
             self._forget(index)
-        if self.kept_bytes > self._budget:
-            order = sorted(self._kept, key=lambda index: uses[index])
-            while self.kept_bytes > self._budget:
-                self._forget(order.pop())
+        self._order = sorted((_sortable(uses[index]), index) for index in self._kept)
+        self._shrink_to(self._budget)
+
+    def _shrink_to(self, size_bytes: int) -> None:
+        while self.kept_bytes > max(size_bytes, 0):
+            self._forget(self._order.pop()[1])
+
+    def _admit(self, index: Index, size_bytes: int) -> bool:
+        """Whether a decoded chunk is kept; makes room for it by forgetting those needed later."""
+        use = self._after_read(index, self._slices(index)) if self._after_read else None
+        entry = (_sortable(use), index)
+        needed = self.kept_bytes + size_bytes - self._budget
+        later = len(self._order)
+        while needed > 0 and later and self._order[later - 1] > entry:
+            later -= 1
+            needed -= self._kept[self._order[later][1]].nbytes
+        if needed > 0:
+            return False
+        for _, other in self._order[later:]:
+            self._forget(other)
+        del self._order[later:]
+        bisect.insort(self._order, entry)
+        return True
 
     def _forget(self, index: Index) -> None:
         self.kept_bytes -= self._kept.pop(index).nbytes
@@ -109,7 +140,8 @@ class ChunkCache:
     def _groups(self, spans: Sequence[range]) -> Iterator[list[Index]]:
         """Chunks side by side that are all kept, or all not, so that they are read at once."""
         indices = list(itertools.product(*spans))
-        if not any(index in self._kept for index in indices):
+        size = len(indices) * math.prod(self.chunks) * self.dtype.itemsize
+        if size <= _GROUP_BYTES and not any(index in self._kept for index in indices):
             yield indices
             return
         for _, row in itertools.groupby(indices, key=lambda index: (index[:-1], index in self._kept)):
@@ -129,10 +161,15 @@ class ChunkCache:
             chunk = whole[
                 tuple(slice(s.start - f.start, s.stop - f.start) for s, f in zip(places, first, strict=True))
             ]
-            if self.kept_bytes + math.prod(chunk.shape) * self.dtype.itemsize <= self._budget:
+            if self._admit(index, math.prod(chunk.shape) * self.dtype.itemsize):
                 self._kept[index] = chunk if len(group) == 1 else chunk.copy()
                 self.kept_bytes += chunk.nbytes
             yield index, chunk
+
+
+def _sortable(use: Any) -> tuple[Any, ...]:
+    """Next uses in order; what is not needed any more comes last."""
+    return (1,) if use is None else (0, use)
 
 
 def _copy_common(

@@ -3,7 +3,7 @@
 from napari_nnunet_em.measurement.columns import COLUMNS, Column
 from napari_nnunet_em.measurement.measurer import LabelMeasurer
 from napari_nnunet_em.measurement.sources import ValueSource
-from napari_nnunet_em.measurement.stored import store_table
+from napari_nnunet_em.measurement.stored import store_table, stored_table, table_files
 from napari_nnunet_em.measurement.table import ObjectTable, table_suffix
 from napari_nnunet_em.measurement.task import INTENSITY, PROBABILITY, MeasureTask, Placement
 from napari_nnunet_em.measurement.values import ValueScale, needs_range
@@ -23,5 +23,7 @@ __all__ = [
     "measure_labels",
     "needs_range",
     "store_table",
+    "stored_table",
+    "table_files",
     "table_suffix",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.io import create_table_group
 from napari_nnunet_em.measurement.columns import COLUMNS
 from napari_nnunet_em.measurement.table import ObjectTable
@@ -46,7 +47,37 @@ def store_table(store: Path, name: str, table: ObjectTable) -> Path:
         "categorical_columns": [column.name for column in COLUMNS if column.dtype == "bool"],
         "metadata_columns": [],
     }
-    table.write(create_table_group(store, name, attributes) / "table.parquet")
-    path = Path(store) / "tables" / f"{name}.csv"
-    table.write(path)
+    create_table_group(store, name, attributes)
+    for path in table_files(store, name):
+        table.write(path)
     return path
+
+
+def stored_table(store: Path, name: str) -> ObjectTable:
+    """Read the table of ``labels/<name>`` again; the Parquet file where there is one, which is read faster.
+
+    Parameters
+    ----------
+    store : path
+        Root of the OME-Zarr.
+    name : str
+        Of the label image, and of the table.
+
+    Raises
+    ------
+    InputError
+        When there is none, or it is not such a table.
+    """
+    for path in table_files(store, name):
+        if path.is_file():
+            return ObjectTable.read(path)
+    raise InputError(
+        f"{Path(store) / 'labels' / name} has no table of its objects: "
+        "measure it, or run the job that makes it again."
+    )
+
+
+def table_files(store: Path, name: str) -> tuple[Path, Path]:
+    """Where `store_table` puts the table of ``labels/<name>``: Parquet and CSV."""
+    tables = Path(store) / "tables"
+    return tables / name / "table.parquet", tables / f"{name}.csv"

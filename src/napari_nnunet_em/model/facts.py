@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
 _PREPROCESSOR = "DefaultPreprocessor"
+_USUAL_FEATURES = 32  # nnU-Net's own planners begin with so many
 _OLD_PLANS = "The plans have nnU-Net's old format; the architecture was reconstructed from them by nnU-Net."
 
 
@@ -49,6 +50,8 @@ class PlansFacts:
         Functions for data and probabilities.
     image_reader_writer : str
         Name of the class with which the training data were read.
+    features : int
+        Feature maps of the network's first and largest stage, by which its memory is estimated.
     notes : tuple of str
         Sentences that a person who uses the model should see.
     """
@@ -68,6 +71,7 @@ class PlansFacts:
     normalization: tuple[NormalizationScheme, ...]
     resampling: ResamplingPlan
     image_reader_writer: str
+    features: int = _USUAL_FEATURES
     notes: tuple[str, ...] = ()
 
 
@@ -122,8 +126,14 @@ def _facts(managers: Managers, configuration: str) -> PlansFacts:
         normalization=_normalization(managers),
         resampling=_resampling(chosen.configuration),
         image_reader_writer=str(plans.plans.get("image_reader_writer", "")),
+        features=_first_features(chosen.network_arch_init_kwargs),
         notes=(_OLD_PLANS,) if old else (),
     )
+
+
+def _first_features(architecture: Mapping[str, Any]) -> int:
+    stages = architecture.get("features_per_stage")
+    return int(stages[0]) if isinstance(stages, list | tuple) and stages else _USUAL_FEATURES
 
 
 def _own_or_inherited(configurations: Mapping[str, Any], name: str) -> set[str]:

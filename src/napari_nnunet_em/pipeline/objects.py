@@ -21,6 +21,7 @@ from napari_nnunet_em.io import Kind, MultiscaleSink
 from napari_nnunet_em.measurement import ValueScale, ValueSource, needs_range, store_table
 from napari_nnunet_em.model import ClassInfo
 from napari_nnunet_em.pipeline.boundary import boundary_channel
+from napari_nnunet_em.pipeline.deleting import forget_deletions
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
 from napari_nnunet_em.pipeline.prediction import CLASSES, Predicted, open_or_create, sink_spec
@@ -120,6 +121,7 @@ def _one_class(
     # Not the system's folder: that one may be small, or memory.
     scratch = folder.path / _SCRATCH / name
     scratch.mkdir(parents=True, exist_ok=True)
+    forget_deletions(folder, name)
     task = InstanceTask(
         source,
         settings,

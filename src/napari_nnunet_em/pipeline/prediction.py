@@ -20,7 +20,7 @@ from napari_nnunet_em.pipeline.early import EarlyRunner
 from napari_nnunet_em.pipeline.identity import digest
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
-from napari_nnunet_em.pipeline.preparing import cache_bytes, job_layout, prepare_sources
+from napari_nnunet_em.pipeline.preparing import budget_notes, cache_bytes, job_layout, prepare_sources
 from napari_nnunet_em.pipeline.running import RunnerFactory
 from napari_nnunet_em.pipeline.sweeps import SweepPlan, Work, run_plan
 from napari_nnunet_em.progress import CancelToken, Events
@@ -137,7 +137,8 @@ def _predict(
         yield from run_plan(own, sweep(own), folder, work, write)
         folder.save("prediction", work.document())
     discard_parts(folder, [o.axis for o in opened.orientations[:-1]])
-    return Predicted(sinks, layout, work.clock.voxels_per_second if work.clock.total else 0.0, work.notes())
+    notes = (*budget_notes(opened, source.space, layout), *work.notes())
+    return Predicted(sinks, layout, work.clock.voxels_per_second if work.clock.total else 0.0, notes)
 
 
 def _remember_runner(folder: JobFolder, description: str) -> None:
@@ -167,11 +168,17 @@ def _open_sinks(opened: OpenJob, layout: Layout, encoder: Encoder) -> Sinks:
     store = opened.job.store
     probability = open_or_create(store, "", image)
     classes = None
-    exclusive = len(names) > 1 and not opened.bundle.has_regions and opened.job.instances.enabled
-    if opened.job.output.classes or exclusive:  # objects of exclusive classes are told apart by them
+    if writes_classes(opened):
         labels = sink_spec(opened, layout, np.dtype(encoder.classes_dtype), Kind.LABELS)
         classes = open_or_create(store, f"labels/{CLASSES}", labels)
     return Sinks(probability, classes)
+
+
+def writes_classes(opened: OpenJob) -> bool:
+    """Whether the job stores the image of classes."""
+    exclusive = len(opened.bundle.classes) > 1 and not opened.bundle.has_regions
+    # Objects of exclusive classes are told apart by it.
+    return opened.job.output.classes or (exclusive and opened.job.instances.enabled)
 
 
 def sink_spec(

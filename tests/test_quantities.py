@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_nnunet_em.cli.quantities import count, duration, extent, memory, rate
+from napari_nnunet_em.quantities import count, duration, extent, memory, rate
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Numbers with units, short enough for one line of a terminal."""
+"""Numbers with units in words, short enough for one line of a terminal or a form."""
 
 from __future__ import annotations
 

@@ -1,0 +1,328 @@
+"""What a job will take, said before it begins: tiles, memory, disk and, after a short trial, time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_nnunet_em.config import Job
+from napari_nnunet_em.engine.decodes import Decodes, count_decodes
+from napari_nnunet_em.engine.layout import Layout, tile_rows
+from napari_nnunet_em.engine.moments import VolumeStatistics
+from napari_nnunet_em.engine.planes import Orientation
+from napari_nnunet_em.engine.space import ModelSpace, make_space, permute, permute_box
+from napari_nnunet_em.geometry import Box, Shape
+from napari_nnunet_em.io import Volume
+from napari_nnunet_em.pipeline.clock import peak_memory_bytes
+from napari_nnunet_em.pipeline.disk import DiskUse, disk_use
+from napari_nnunet_em.pipeline.identity import differences
+from napari_nnunet_em.pipeline.journal import JobFolder
+from napari_nnunet_em.pipeline.opening import OpenJob, open_job
+from napari_nnunet_em.pipeline.preparing import (
+    budget_notes,
+    job_budget,
+    job_memory,
+    layout_plane,
+    network_memory,
+    planned_layout,
+)
+from napari_nnunet_em.pipeline.running import RunnerFactory, open_job_runner
+from napari_nnunet_em.quantities import count, duration, memory
+
+if TYPE_CHECKING:
+    from napari_nnunet_em.engine.probe import Probe
+
+# What finding and measuring objects holds for each voxel of a block.
+_OBJECTS_BYTES_PER_VOXEL = 20
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """What a job will take. Shapes are (z, y, x) in voxels of the volume.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        What is segmented.
+    grid_tiles, tiles : int
+        Tiles of nnU-Net's grid that touch it, and tiles that are run: more, where columns share some. For
+        orthogonal planes the sum of all orientations.
+    orientations, flips, folds : int
+        Directions in which the volume is seen, orientations of each tile, networks.
+    columns, blocks : int
+        Into how many parts the output is cut; of the model's own orientation.
+    column_shape, block_shape, chunk_shape : tuple of int
+        Their shapes; columns reach through the whole region along the model's first axis.
+    batch_size : int or None
+        Tiles that the network takes at once; None where it was not tried.
+    decodes : float or None
+        How often a chunk of the input is decoded on average while predicting; None where the input is not
+        stored in chunks.
+    ram_bytes : int
+        Highest memory of the process.
+    device_bytes : int or None
+        Highest memory of the GPU; None without one.
+    disk : DiskUse
+        What is written.
+    seconds : float or None
+        Of the prediction, without finding objects; None where nothing was tried.
+    runner : str
+        What runs the network; empty where it was not tried.
+    notes : tuple of str
+        What should be known, one sentence each.
+    """
+
+    shape: Shape
+    grid_tiles: int
+    tiles: int
+    orientations: int
+    flips: int
+    folds: int
+    columns: int
+    blocks: int
+    column_shape: Shape
+    block_shape: Shape
+    chunk_shape: Shape
+    batch_size: int | None
+    decodes: float | None
+    ram_bytes: int
+    device_bytes: int | None
+    disk: DiskUse
+    seconds: float | None
+    runner: str
+    notes: tuple[str, ...]
+
+    @property
+    def overhead(self) -> float:
+        """Tiles run for each tile of the grid; 1 where none is run twice."""
+        return self.tiles / max(self.grid_tiles, 1)
+
+    @property
+    def forward_passes(self) -> int:
+        """Tiles times flips times folds."""
+        return self.tiles * self.flips * self.folds
+
+    @property
+    def voxels_per_second(self) -> float | None:
+        """Speed of the prediction; None where nothing was tried."""
+        return math.prod(self.shape) / self.seconds if self.seconds else None
+
+    def summary(self) -> str:
+        """One line, such as ``320 tiles, about 2 min, 1.9 GB RAM, 0.4 GB disk``."""
+        parts = [count(self.tiles, "tile")]
+        if self.seconds is not None:
+            parts.append(f"about {duration(self.seconds)}")
+        parts.append(f"{memory(self.ram_bytes)} RAM")
+        if self.device_bytes is not None:
+            parts.append(f"{memory(self.device_bytes)} GPU memory")
+        return ", ".join([*parts, f"{memory(self.disk.expected)} disk"])
+
+    def document(self) -> dict[str, Any]:
+        """The plan as plain JSON values."""
+        derived = ("overhead", "forward_passes", "voxels_per_second")
+        return {**asdict(self), **{name: getattr(self, name) for name in derived}, "summary": self.summary()}
+
+
+def plan_job(
+    job: Job,
+    *,
+    volume: Volume | None = None,
+    probe_seconds: float = 2.0,
+    make_runner: RunnerFactory | None = None,
+) -> JobPlan:
+    """Say what a job will take; nothing is written, and no voxels are read but those that opening samples.
+
+    Parameters
+    ----------
+    job : Job
+        What is to be done.
+    volume : Volume, optional
+        The volume, where it is open already; else ``job.input.path`` is opened.
+    probe_seconds : float
+        How long the network is tried on tiles of noise; 0 does not load it, and then memory is estimated from
+        the model's files and time stays unknown.
+    make_runner : callable, optional
+        Makes what runs the network, from the `OpenJob`; what the settings say without it.
+
+    Raises
+    ------
+    InputError, ModelError, SettingsError
+        As `segment`, where it can be known without reading the volume.
+    """
+    opened = open_job(job, volume)
+    return plan_open_job(opened, probe_seconds=probe_seconds, make_runner=make_runner)
+
+
+def plan_open_job(
+    opened: OpenJob, *, probe_seconds: float = 0.0, make_runner: RunnerFactory | None = None
+) -> JobPlan:
+    """Say what a job will take that is open already; see `plan_job`."""
+    folder = _begun(opened)
+    box, known = _nonzero_box(opened, folder)
+    sweeps = [_plan_sweep(opened, o, box, _stored_layout(opened, folder, o)) for o in opened.orientations]
+    own = sweeps[-1]
+    # After the layout is chosen: a network that has been tried leaves less of a GPU free.
+    trial = _try_runner(opened, probe_seconds, make_runner or open_job_runner) if probe_seconds > 0 else None
+    tiles = sum(sweep.tiles for sweep in sweeps)
+    disk = disk_use(opened, own.layout)
+    ram, device = _memory(opened, sweeps, trial)
+    inside = opened.region.shape
+    return JobPlan(
+        shape=inside,
+        grid_tiles=sum(sweep.grid_tiles for sweep in sweeps),
+        tiles=tiles,
+        orientations=len(sweeps),
+        flips=2 ** len(opened.mirror_axes),
+        folds=len(opened.folds),
+        columns=own.columns,
+        blocks=_parts(inside, own.layout.block_shape),
+        column_shape=own.layout.column_shape,
+        block_shape=own.layout.block_shape,
+        chunk_shape=own.layout.chunk_shape,
+        batch_size=trial.batch_size if trial else None,
+        decodes=_mean_decodes(sweeps),
+        ram_bytes=ram,
+        device_bytes=device,
+        disk=disk,
+        seconds=tiles * trial.probe.seconds_per_tile if trial else None,
+        runner=trial.description if trial else "",
+        notes=(*_budget_notes(opened, sweeps), *_disk_notes(disk), *_limits(known, trial)),
+    )
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A runner, and what trying it has shown."""
+
+    description: str
+    batch_size: int
+    probe: Probe
+    loading_bytes: int
+
+
+def _try_runner(opened: OpenJob, seconds: float, make_runner: RunnerFactory) -> _Trial:
+    from napari_nnunet_em.engine.probe import probe_runner  # noqa: PLC0415 - only with a network
+
+    runner = make_runner(opened)
+    probe = probe_runner(runner, opened.volume.channels, seconds)
+    return _Trial(runner.description, runner.batch_size, probe, peak_memory_bytes())
+
+
+@dataclass(frozen=True)
+class _SweepCount:
+    """One orientation: its grids, how it is cut, and what that takes."""
+
+    space: ModelSpace
+    layout: Layout
+    grid_tiles: int
+    tiles: int
+    columns: int
+    decodes: Decodes | None
+    host_bytes: int
+    device_bytes: int
+
+
+def _plan_sweep(
+    opened: OpenJob, orientation: Orientation, box: Box, stored: dict[str, Any] | None
+) -> _SweepCount:
+    spacings = orientation.spacings.current, orientation.spacings.target
+    overlap = opened.job.prediction.overlap
+    space = make_space(orientation.bundle, opened.volume.shape, box, spacings, overlap)
+    layout = planned_layout(opened, space, stored)
+    sweep, plane = job_memory(opened, space), layout_plane(opened, space, layout)
+    budget = job_budget(opened).cache_bytes(sweep, plane)
+    decodes = count_decodes(opened.region, layout, sweep, plane, budget) if sweep.chunk_shape[0] else None
+    inside, widths = permute_box(opened.region, space.forward), permute(layout.column_shape, space.forward)
+    return _SweepCount(
+        space,
+        layout,
+        _tiles(space, inside, inside.shape),
+        _tiles(space, inside, (inside.shape[0], *widths[1:])),
+        _parts(inside.shape[1:], widths[1:]),
+        decodes,
+        sweep.usual_bytes(plane) + (decodes.kept_bytes if decodes else 0),
+        sweep.device_bytes(plane),
+    )
+
+
+def _tiles(space: ModelSpace, region: Box, widths: Sequence[int]) -> int:
+    return math.prod(tile_rows(space, axis, region, widths[axis]) for axis in range(3))
+
+
+def _parts(shape: Sequence[int], part: Sequence[int]) -> int:
+    return math.prod(-(-n // p) for n, p in zip(shape, part, strict=True))
+
+
+def _mean_decodes(sweeps: Sequence[_SweepCount]) -> float | None:
+    counted = [sweep.decodes for sweep in sweeps if sweep.decodes is not None and sweep.decodes.chunks]
+    return sum(d.decoded for d in counted) / sum(d.chunks for d in counted) if counted else None
+
+
+def _memory(opened: OpenJob, sweeps: Sequence[_SweepCount], trial: _Trial | None) -> tuple[int, int | None]:
+    """Highest RAM of the process, and highest memory of the device."""
+    network = network_memory(opened)
+    process = trial.probe.ram_bytes if trial else network.host_bytes
+    block = min(math.prod(sweeps[-1].layout.block_shape), opened.region.size)
+    objects = _OBJECTS_BYTES_PER_VOXEL * block if opened.job.instances.enabled else 0
+    ram = process + max(*(sweep.host_bytes for sweep in sweeps), objects)
+    ram = max(ram, trial.loading_bytes if trial else 0)
+    if not network.on_device:
+        return ram, None
+    on_device = network.weights_bytes + network.feature_bytes
+    if trial and trial.probe.device_bytes is not None:
+        on_device = trial.probe.device_bytes
+    return ram, on_device + max(sweep.device_bytes for sweep in sweeps)
+
+
+def _begun(opened: OpenJob) -> JobFolder | None:
+    """The folder of this very job, where it was begun."""
+    folder = JobFolder(opened.job.store)
+    begun = folder.load("job")
+    return folder if begun and not differences(begun["identity"], opened.identity) else None
+
+
+def _nonzero_box(opened: OpenJob, folder: JobFolder | None) -> tuple[Box, bool]:
+    """The non-zero box of the volume and whether it is known; else the whole volume."""
+    for name in ("statistics", *(f"statistics-{axis}" for axis in "zyx")):
+        stored = folder.load(name) if folder else None
+        box = VolumeStatistics.from_document(stored).bbox if stored else None
+        if box is not None:
+            return box, True
+    return Box.whole(opened.volume.shape), False
+
+
+def _stored_layout(
+    opened: OpenJob, folder: JobFolder | None, orientation: Orientation
+) -> dict[str, Any] | None:
+    own = orientation is opened.orientations[-1]
+    return folder.load("layout" if own else f"layout-{orientation.axis}") if folder else None
+
+
+def _budget_notes(opened: OpenJob, sweeps: Sequence[_SweepCount]) -> tuple[str, ...]:
+    notes = (note for sweep in sweeps for note in budget_notes(opened, sweep.space, sweep.layout))
+    return tuple(dict.fromkeys(notes))
+
+
+def _disk_notes(disk: DiskUse) -> tuple[str, ...]:
+    if disk.expected + disk.scratch <= disk.free:
+        return ()
+    return (
+        f"The output is expected to take {memory(disk.expected)} and the job another {memory(disk.scratch)} "
+        f"for a while, but only {memory(disk.free)} are free there; free space, or write to another disk.",
+    )
+
+
+def _limits(known: bool, trial: _Trial | None) -> tuple[str, ...]:
+    """What this plan does not know."""
+    notes = []
+    if not known:
+        notes.append(
+            "No voxels were read: the whole volume was taken to hold something; empty borders take less."
+        )
+    if trial is None:
+        notes.append(
+            "The network was not tried: its memory is estimated from its files, and the time is not known."
+        )
+    return tuple(notes)
