@@ -11,8 +11,12 @@ cpu``.
 Zarr for the others) to a stored result (classes; and uint8 probabilities, but for nnUNetPredictor),
 loading of the weights included, imports not. "Engine" is the part that cuts tiles, runs the network and
 blends, after the network was made ready; here it also reads, encodes and writes, which happens
-meanwhile. A pass is one tile through one network in one orientation. The matmul rate is that of
-``torch.mm`` in the same numbers.
+meanwhile. A pass is one tile through one network in one orientation. The measured rate is that of a
+product of matrices or of a convolution in the same numbers, whichever is higher.
+
+On a CPU rates are counted in CPU seconds, those of all threads. Where the machine has other work, only
+these are worth something, and they only with ``--threads 1``: threads that wait for each other use them
+up.
 """
 
 from __future__ import annotations
@@ -60,7 +64,7 @@ HEAD = (
     "engine, Mvoxel/s",
     "passes",
     "passes/s",
-    "of matmul rate",
+    "of measured rate",
     "peak RSS, MB",
     "peak VRAM, MB",
     "read / volume",
@@ -84,7 +88,7 @@ def child(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure_device(device: str) -> dict[str, Any]:
-    """Name of the device, and operations of torch.mm by type: per CPU second, or per second of a GPU."""
+    """Name of the device, and its measured rate: operations per CPU second, or per second of a GPU."""
     import time  # noqa: PLC0415
 
     import torch  # noqa: PLC0415
@@ -102,15 +106,17 @@ def measure_device(device: str) -> dict[str, Any]:
 
 
 def _multiplications(device: str, kind: Any) -> Iterator[tuple[int, Callable[[], Any]]]:
-    """Products of matrices, with their operations: as PyTorch does it, and as it does convolutions."""
+    """A product of matrices and a convolution, with their operations."""
     import torch  # noqa: PLC0415
 
     side = _MATMUL_SIDE[device]
     a = torch.randn(side, side, device=device).to(kind)
     yield 2 * side**3, lambda: a @ a
-    # The libraries differ: MKL, for one, leaves much of a CPU of AMD unused.
-    image, weights = a.reshape(1, side, 16, side // 16), a[..., None, None]
-    yield 2 * side**3, lambda: torch.nn.functional.conv2d(image, weights)
+    # The libraries differ: MKL, which multiplies matrices, leaves half of a CPU of AMD unused.
+    image = torch.randn(1, 512, side // 32, side // 32, device=device).to(kind)
+    weights = torch.randn(512, 512, 3, 3, device=device).to(kind)
+    operations = 2 * weights.numel() * image[0, 0].numel()
+    yield operations, lambda: torch.nn.functional.conv2d(image, weights, padding=1)
 
 
 def _best(clock: Callable[[], float], work: tuple[int, Callable[[], Any]]) -> float:
@@ -209,7 +215,9 @@ def main() -> None:
     device = run_in_process(Path(__file__), request, options.threads)
     unit = "GFLOP/s" if device["device"] == "cuda" else "GFLOP per CPU s"
     rates = ", ".join(f"{rate / 1e9:.0f} {unit} in {kind}" for kind, rate in device["rates"].items())
-    print(f"{machine()}; {device['device']} ({device['name']}), torch {device['torch']}, matmul {rates}")
+    print(
+        f"{machine()}; {device['device']} ({device['name']}), torch {device['torch']}, measured rate {rates}"
+    )
     for case in (case for case in CASES if options.cases in case.name):
         for flips in {"none": (False,), "all": (True,), "both": (False, True)}[options.flips]:
             shape = " x ".join(map(str, case.shape(device["device"], quick=options.quick)))
