@@ -13,7 +13,6 @@ import zarr
 from numpy.typing import NDArray
 
 from napari_nnunet_em.geometry import Shape
-from napari_nnunet_em.testing.lazy_noise import LazyNoise
 
 CHUNK = (16, 128, 128)
 
@@ -95,9 +94,9 @@ class Files:
 
     @classmethod
     def write(cls, case: Case, shape: Shape, folder: Path) -> Files:
-        """Write grey waves, in which no tile is blank."""
+        """Write noise: no tile is blank, and it compresses as badly as real volumes do, or worse."""
         folder.mkdir(parents=True, exist_ok=True)
-        voxels = LazyNoise(shape, CHUNK)[tuple(slice(0, n) for n in shape)]
+        voxels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         files = cls(str(folder / "volume_0000.tif"), str(folder / "volume.zarr"))
         tifffile.imwrite(files.tif, voxels)
         spacing = json.dumps({"spacing": list(case.voxel_size_nm)})

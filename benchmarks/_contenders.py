@@ -1,6 +1,6 @@
 """Those that benchmarks/speed.py compares, each from a stored volume to a stored result, in one process.
 
-Each returns seconds from file to file, without imports; seconds of the engine alone, which is the part that
+Each returns seconds from file to file, without imports; those of the engine alone, which is the part that
 tiles, runs the network and blends; forward passes; and bytes read.
 """
 
@@ -24,6 +24,7 @@ import zarr
 from _cases import CountingChunks
 
 from napari_nnunet_em import Job, open_volume, segment
+from napari_nnunet_em.engine.openvino_library import import_openvino
 from napari_nnunet_em.model import ModelBundle, load_networks
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.progress import Stage
@@ -43,26 +44,48 @@ class Request:
     device: str
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Seconds by the clock, and of all threads of this process; also the time between two moments."""
+
+    clock: float = 0.0
+    cpu: float = 0.0
+
+    @classmethod
+    def now(cls) -> Moment:
+        """Both, from some common start."""
+        return cls(time.perf_counter(), time.process_time())
+
+    def __sub__(self, other: Moment) -> Moment:
+        return Moment(self.clock - other.clock, self.cpu - other.cpu)
+
+
 @dataclass
 class Spent:
-    """What it took."""
+    """What it took, and the numbers in which the network computed."""
 
-    seconds: float = 0.0
-    engine_seconds: float = 0.0
+    whole: Moment = Moment()
+    engine: Moment = Moment()
     passes: int = 0
     bytes_read: int = 0
-    runner: str = ""
+    numbers: str = "float32"
 
 
 def run(request: Request) -> Spent:
-    """Run one contender, after what it needs is imported and the device is awake."""
+    """Run one contender, after all that it needs is imported and the device is awake."""
     torch.zeros(1, device=request.device)
-    return _CONTENDERS[request.contender](request)
+    bundle = ModelBundle.open(request.model)
+    load_networks(bundle, bundle.folds)  # imports every trainer of nnU-Net
+    if "OpenVINO" in request.contender:
+        import_openvino()
+    started = Moment.now()
+    spent = _CONTENDERS[request.contender](request)
+    spent.whole = Moment.now() - started
+    return spent
 
 
 def _ours(backend: str, precision: str, compiled: str = "auto") -> Callable[[Request], Spent]:
     def contender(request: Request) -> Spent:
-        started = time.perf_counter()
         volume = open_volume(request.zarr, voxel_size_nm=request.voxel_size_nm)
         counting = CountingChunks(volume.array)
         volume = replace(volume, array=counting, levels=(counting,))
@@ -81,15 +104,14 @@ def _ours(backend: str, precision: str, compiled: str = "auto") -> Callable[[Req
                 },
             }
         )
-        begun, ended = 0.0, 0.0
-        runner = ""
+        begun = ended = Moment.now()
         for event in segment(job, volume=volume):
             if event.stage is Stage.PREDICT:
-                ended = time.perf_counter()
-                if event.message:  # says what runs the network, which is ready by then
-                    begun, runner = ended, event.message
-        spent = Spent(time.perf_counter() - started, ended - begun, runner=runner)
-        tiles = (JobFolder(job.store).load("prediction") or {})["tiles"]
+                ended = Moment.now()
+                begun = ended if event.message else begun  # it says what runs the network, which is ready
+        spent = Spent(engine=ended - begun, numbers=precision)
+        counted = JobFolder(job.store).load("prediction") or {}
+        tiles = counted["tiles"] - counted["constant_tiles"]
         mirrored = len(ModelBundle.open(request.model).mirror_axes) if request.flips else 0
         spent.passes, spent.bytes_read = int(tiles) * 2**mirrored, counting.bytes_read
         return spent
@@ -100,15 +122,14 @@ def _ours(backend: str, precision: str, compiled: str = "auto") -> Callable[[Req
 def _stock(request: Request) -> Spent:
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor  # noqa: PLC0415
 
-    spent = Spent(runner="float16 autocast" if request.device == "cuda" else "float32")
+    spent = Spent(numbers=_autocast(request))
 
     def timed(*arguments: Any) -> Any:
-        begun = time.perf_counter()
+        begun = Moment.now()
         logits = engine(*arguments)
-        spent.engine_seconds = time.perf_counter() - begun
+        spent.engine = Moment.now() - begun
         return logits
 
-    started = time.perf_counter()
     predictor = nnUNetPredictor(
         use_mirroring=request.flips,
         device=torch.device(request.device),
@@ -123,8 +144,12 @@ def _stock(request: Request) -> Spent:
     Path(request.output).mkdir()
     with contextlib.redirect_stdout(io.StringIO()), _counted_tiff(spent):
         predictor.predict_from_files_sequential([[request.tif]], [str(Path(request.output) / "volume")])
-    spent.seconds = time.perf_counter() - started
     return spent
+
+
+def _autocast(request: Request) -> str:
+    """In what nnUNetPredictor computes on this device."""
+    return "float16" if request.device == "cuda" else "float32"
 
 
 def _count(spent: Spent, batch: torch.Tensor) -> None:
@@ -148,8 +173,7 @@ def _monai(*, buffered: bool) -> Callable[[Request], Spent]:
     def contender(request: Request) -> Spent:
         from monai.inferers import SlidingWindowInferer  # noqa: PLC0415
 
-        spent = Spent(runner="float16 autocast" if request.device == "cuda" else "float32")
-        started = time.perf_counter()
+        spent = Spent(numbers=_autocast(request))
         counting = CountingChunks(zarr.open_array(request.zarr, mode="r"))
         bundle = ModelBundle.open(request.model)
         network = load_networks(bundle, bundle.folds)[0].to(request.device)
@@ -170,15 +194,15 @@ def _monai(*, buffered: bool) -> Callable[[Request], Spent]:
             buffer_steps=4 if buffered else None,
             buffer_dim=-1,
         )
-        begun = time.perf_counter()
+        begun = Moment.now()
         axes = tuple(axis + 2 for axis in bundle.mirror_axes) if request.flips else ()
         with torch.inference_mode(), torch.autocast(request.device, enabled=on_gpu):
             logits = inferer(tensor, lambda tiles: _flipped(network, tiles, axes, spent)).cpu()
-        spent.engine_seconds = time.perf_counter() - begun
+        spent.engine = Moment.now() - begun
         logits = logits.transpose(0, 1) if len(bundle.patch_size) == 2 else logits[0]
         probability = (torch.softmax(logits.float(), 0)[1] * 255).round().to(torch.uint8).numpy()
         _store(Path(request.output), probability, logits.argmax(0).to(torch.uint8).numpy())
-        spent.seconds, spent.bytes_read = time.perf_counter() - started, counting.bytes_read
+        spent.bytes_read = counting.bytes_read
         return spent
 
     return contender

@@ -13,19 +13,26 @@ from typing import Any
 from napari_nnunet_em.pipeline.clock import peak_memory_bytes
 
 
-def run_in_process(script: Path, request: dict[str, Any], timeout_s: float | None = None) -> dict[str, Any]:
+def run_in_process(script: Path, request: dict[str, Any], threads: int = 0) -> dict[str, Any]:
     """Run ``script --child`` with a request in a process of its own, and return what it answers.
 
-    The caller must not have loaded torch: what it holds in memory has no part in what is measured, but it
-    takes memory from it.
+    Parameters
+    ----------
+    script : Path
+        Prints its answer with `answer`.
+    request : dict
+        Plain JSON values.
+    threads : int
+        Threads of PyTorch and OpenVINO; 0: as many as they choose.
 
     Raises
     ------
-    subprocess.CalledProcessError, subprocess.TimeoutExpired
+    subprocess.CalledProcessError
     """
     command = [sys.executable, str(script), "--child", json.dumps(request)]
+    environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})}
     done = subprocess.run(  # noqa: S603 - our own script
-        command, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout_s, env=dict(os.environ)
+        command, check=True, stdout=subprocess.PIPE, text=True, env=environment
     )
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer

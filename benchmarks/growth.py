@@ -1,14 +1,15 @@
 """Time and memory of whole jobs as the volume grows, with a network that costs almost nothing.
 
 ``python benchmarks/growth.py steps FOLDER`` runs jobs of 1, 8 and 64 times the same volume. ``python
-benchmarks/growth.py simulated FOLDER`` runs one of 1000 x 4096 x 4096 voxels, and begins one of eight
-times as many (2000 x 8192 x 8192; see `Growth.rows`). The volume is made when it is read, and the answer
+benchmarks/growth.py simulated FOLDER`` begins a job of 1000 x 4096 x 4096 voxels, and one of eight times
+as many (2000 x 8192 x 8192), and stops both where their memory has long reached what it stays at (see
+`Growth.rows`); ``whole`` runs the first to its end. The volume is made when it is read, and the answer
 of the network is its input, so that what is measured is the engine: statistics, reading, tiles, sums,
 writing, objects. Tiles, layout and memory are those of the model mitochondria-3d. Each job has a process
 of its own.
 
-FOLDER is for the outputs, which are deleted; ``simulated`` needs about 10 GB there. Seconds by the clock
-are worth something on a quiet machine only; CPU seconds, of all threads, are worth more.
+FOLDER is for the outputs, which are deleted; ``whole`` needs about 10 GB there. Seconds by the clock are
+worth something on a quiet machine only; CPU seconds, of all threads, are worth more.
 """
 
 from __future__ import annotations
@@ -174,13 +175,20 @@ def ratios(before: dict[str, Any], found: dict[str, Any]) -> list[str]:
 
 
 def simulate(folder: Path) -> None:
-    """The large job, and a part of one that is larger still."""
+    """The beginning of the large job, and of one that is larger still."""
+    parts = (SIMULATED, "part.zarr"), (LARGER, "larger.zarr")
+    show([Growth(shape, str(folder / name), 4.0, rows=48) for shape, name in parts])
+
+
+def simulate_whole(folder: Path) -> None:
+    """The large job from its beginning to its end."""
+    show([Growth(SIMULATED, str(folder / "simulated.zarr"), 4.0)])
+
+
+def show(jobs: Sequence[Growth]) -> None:
+    """Run jobs and print a table."""
     rows = []
-    for growth in (
-        Growth(LARGER, str(folder / "larger.zarr"), 4.0, rows=96),
-        Growth(SIMULATED, str(folder / "part.zarr"), 4.0, rows=96),
-        Growth(SIMULATED, str(folder / "simulated.zarr"), 4.0),
-    ):
+    for growth in jobs:
         rows.append(row(growth, run(growth)))
         print(rows[-1], file=sys.stderr, flush=True)
     print(markdown(HEAD, rows))
@@ -192,7 +200,8 @@ def main(arguments: Sequence[str]) -> None:
         request = json.loads(arguments[1])
         answer(measure(Growth(**{**request, "shape": as_shape(request["shape"])})))
         return
-    kind, folder = {"steps": grow, "simulated": simulate}[arguments[0]], Path(arguments[1])
+    kinds = {"steps": grow, "simulated": simulate, "whole": simulate_whole}
+    kind, folder = kinds[arguments[0]], Path(arguments[1])
     folder.mkdir(parents=True, exist_ok=True)
     print(f"{machine()}\n", flush=True)
     kind(folder)

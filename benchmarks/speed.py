@@ -11,8 +11,12 @@ cpu``.
 Zarr for the others) to a stored result (classes; and uint8 probabilities, but for nnUNetPredictor),
 loading of the weights included, imports not. "Engine" is the part that cuts tiles, runs the network and
 blends, after the network was made ready; here it also reads, encodes and writes, which happens
-meanwhile. A pass is one tile through one network in one orientation. The matmul rate is that of
-``torch.mm`` in the same numbers.
+meanwhile. A pass is one tile through one network in one orientation. The measured rate is that of a
+product of matrices or of a convolution in the same numbers, whichever is higher.
+
+On a CPU rates are counted in CPU seconds, those of all threads. Where the machine has other work, only
+these are worth something, and they only with ``--threads 1``: threads that wait for each other use them
+up.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +60,16 @@ HEAD = (
     "file to file, Mvoxel/s",
     f"x {STOCK}",
     "CPU s",
+    f"x {STOCK}",
     "engine, Mvoxel/s",
     "passes",
     "passes/s",
-    "of matmul rate",
+    "of measured rate",
     "peak RSS, MB",
     "peak VRAM, MB",
     "read / volume",
 )
-# What torch.mm does in each second of a measurement, at least.
+# Large enough that nothing but the multiplication counts.
 _MATMUL_SIDE = {"cpu": 2048, "cuda": 8192}
 
 
@@ -74,37 +79,54 @@ def child(request: dict[str, Any]) -> dict[str, Any]:
         return measure_device(request["device"])
     if request["kind"] == "flop":
         return {"flop": flop_per_pass(request["model"])}
-    import time  # noqa: PLC0415
-
     import torch  # noqa: PLC0415
     from _contenders import Request, run  # noqa: PLC0415
 
-    cpu = time.process_time()
     spent = run(Request(**{k: v for k, v in request.items() if k != "kind"}))
-    cpu = time.process_time() - cpu
     vram = torch.cuda.max_memory_allocated() if request["device"] == "cuda" else 0
-    return {**dataclasses.asdict(spent), "cpu_seconds": cpu, "vram": vram}
+    return {**dataclasses.asdict(spent), "vram": vram}
 
 
 def measure_device(device: str) -> dict[str, Any]:
-    """Name of the device, or of what it is if "auto", and operations per second of torch.mm by type."""
+    """Name of the device, and its measured rate: operations per CPU second, or per second of a GPU."""
     import time  # noqa: PLC0415
 
     import torch  # noqa: PLC0415
 
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    # Seconds of all threads do not depend on what else a CPU has to do.
+    clock = time.perf_counter if device == "cuda" else time.process_time
     rates = {}
     for kind in (torch.float32, torch.bfloat16, *([torch.float16] if device == "cuda" else [])):
-        side = _MATMUL_SIDE[device]
-        a = torch.randn(side, side, device=device).to(kind)
-        best = 0.0
-        for _ in range(8):
-            begun = time.perf_counter()
-            float((a @ a)[0, 0])  # waits for the device
-            best = max(best, 2 * side**3 / (time.perf_counter() - begun))
-        rates[str(kind).removeprefix("torch.")] = best
+        rates[str(kind).removeprefix("torch.")] = max(
+            _best(clock, multiply) for multiply in _multiplications(device, kind)
+        )
     name = torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads"
     return {"device": device, "name": name, "rates": rates, "torch": torch.__version__}
+
+
+def _multiplications(device: str, kind: Any) -> Iterator[tuple[int, Callable[[], Any]]]:
+    """A product of matrices and a convolution, with their operations."""
+    import torch  # noqa: PLC0415
+
+    side = _MATMUL_SIDE[device]
+    a = torch.randn(side, side, device=device).to(kind)
+    yield 2 * side**3, lambda: a @ a
+    # The libraries differ: MKL, which multiplies matrices, leaves half of a CPU of AMD unused.
+    image = torch.randn(1, 512, side // 32, side // 32, device=device).to(kind)
+    weights = torch.randn(512, 512, 3, 3, device=device).to(kind)
+    operations = 2 * weights.numel() * image[0, 0].numel()
+    yield operations, lambda: torch.nn.functional.conv2d(image, weights, padding=1)
+
+
+def _best(clock: Callable[[], float], work: tuple[int, Callable[[], Any]]) -> float:
+    operations, multiply = work
+    best = 0.0
+    for _ in range(8):
+        begun = clock()
+        float(multiply().flatten()[0])  # waits for the device
+        best = max(best, operations / (clock() - begun))
+    return best
 
 
 def flop_per_pass(model: str) -> int:
@@ -127,7 +149,7 @@ def compare(
 ) -> Iterator[list[str]]:
     """Run all contenders; a row for each."""
     shape = case.shape(device["device"], quick=options.quick)
-    script, stock = Path(__file__), 0.0
+    script, stock = Path(__file__), None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files, model = Files.write(case, shape, folder), str(case.model_folder(folder))
@@ -146,31 +168,33 @@ def compare(
                 "device": device["device"],
             }
             try:
-                spent = run_in_process(script, request)
+                spent = run_in_process(script, request, options.threads)
             except subprocess.CalledProcessError as error:
                 yield [contender, f"failed ({error.returncode})", *[""] * (len(HEAD) - 2)]
                 continue
             finally:
                 shutil.rmtree(folder / "output", ignore_errors=True)
-            stock = spent["seconds"] if contender == STOCK else stock
-            yield row(contender, spent, int(np.prod(shape)), flop, device["rates"], stock)
+            stock = spent if contender == STOCK else stock
+            yield row(contender, spent, int(np.prod(shape)), flop / device["rates"][spent["numbers"]], stock)
 
 
 def row(
-    contender: str, spent: dict[str, Any], voxels: int, flop: int, rates: dict[str, float], stock: float
+    contender: str, spent: dict[str, Any], voxels: int, least: float, stock: dict[str, Any] | None
 ) -> list[str]:
-    """Cells of the table."""
-    kind = next((kind for kind in rates if kind in f"{contender} {spent['runner']}"), "float32")
-    per_second = spent["passes"] / spent["engine_seconds"]
+    """Cells of the table; `least` is how long a pass takes where nothing but its multiplications counts."""
+    whole, engine = spent["whole"], spent["engine"]
+    seconds = engine["clock" if spent["vram"] else "cpu"]
+    times = [f"{stock['whole'][kind] / whole[kind]:.2f}" if stock else "" for kind in ("clock", "cpu")]
     return [
         contender,
-        f"{voxels / spent['seconds'] / 1e6:.3f}",
-        f"{stock / spent['seconds']:.2f}" if stock else "",
-        f"{spent['cpu_seconds']:.1f}",
-        f"{voxels / spent['engine_seconds'] / 1e6:.3f}",
+        f"{voxels / whole['clock'] / 1e6:.3f}",
+        times[0],
+        f"{whole['cpu']:.1f}",
+        times[1],
+        f"{voxels / engine['clock'] / 1e6:.3f}",
         f"{spent['passes']}",
-        f"{per_second:.2f}",
-        f"{per_second * flop / rates[kind]:.0%}",
+        f"{spent['passes'] / engine['clock']:.2f}",
+        f"{spent['passes'] * least / seconds:.0%}",
         f"{spent['peak_rss'] / 1e6:.0f}",
         f"{spent['vram'] / 1e6:.0f}" if spent["vram"] else "",
         f"{spent['bytes_read'] / voxels:.2f}",
@@ -185,10 +209,15 @@ def main() -> None:
     parser.add_argument("--cases", default="", help="part of the names of the models")
     parser.add_argument("--only", default="", help="part of the names of the contenders")
     parser.add_argument("--flips", choices=("none", "all", "both"), default="both")
+    parser.add_argument("--threads", type=int, default=0, help="of the network on a CPU; 0: all")
     options = parser.parse_args()
-    device = run_in_process(Path(__file__), {"kind": "device", "device": options.device})
-    rates = ", ".join(f"{rate / 1e9:.0f} GFLOP/s {kind}" for kind, rate in device["rates"].items())
-    print(f"{machine()}; {device['device']} ({device['name']}), torch {device['torch']}, matmul {rates}")
+    request = {"kind": "device", "device": options.device}
+    device = run_in_process(Path(__file__), request, options.threads)
+    unit = "GFLOP/s" if device["device"] == "cuda" else "GFLOP per CPU s"
+    rates = ", ".join(f"{rate / 1e9:.0f} {unit} in {kind}" for kind, rate in device["rates"].items())
+    print(
+        f"{machine()}; {device['device']} ({device['name']}), torch {device['torch']}, measured rate {rates}"
+    )
     for case in (case for case in CASES if options.cases in case.name):
         for flips in {"none": (False,), "all": (True,), "both": (False, True)}[options.flips]:
             shape = " x ".join(map(str, case.shape(device["device"], quick=options.quick)))

@@ -39,7 +39,7 @@ def test_options_of_the_issue_exist() -> None:
     assert names["OUTPUT"] == "output.path"
     assert names["--model"] == "model.path"
     assert names["--instances"] == "instances.enabled"
-    expected = {"--tta", "--folds", "--overlap", "--region", "--threshold", "--min-volume-um3"}
+    expected = {"--tta", "--folds", "--overlap", "--preset", "--region", "--threshold", "--min-volume-um3"}
     assert expected | {"--voxel-size-nm"} <= names.keys()
 
 

@@ -105,7 +105,10 @@ def test_threads_are_as_asked():
     runner.warm_up()
     assert "threads: 1" in runner.description
     (requests,) = runner._ready()
-    assert requests[0].get_compiled_model().get_property("INFERENCE_NUM_THREADS") == 1
+    compiled = requests[0].get_compiled_model()
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    # Pinned threads of two jobs would share the first processors.
+    assert not compiled.get_property("ENABLE_CPU_PINNING")
 
 
 QUIET = """

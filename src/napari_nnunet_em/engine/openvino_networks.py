@@ -109,5 +109,8 @@ def compile_network(
             "PERFORMANCE_HINT_NUM_REQUESTS": 4,
             "INFERENCE_PRECISION_HINT": inference_precision(execution),
             "INFERENCE_NUM_THREADS": network_threads(execution.threads),
+            # Else every process pins its threads to the first processors, and jobs side by side share these
+            # while the others are idle.
+            "ENABLE_CPU_PINNING": False,
         },
     )
