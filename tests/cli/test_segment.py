@@ -59,7 +59,8 @@ def test_a_job_runs_and_its_summary_is_true(
     assert "Voxel size 40 x 8 x 8 nm (z, y, x), given by the caller." in shown.err
     assert "Predicting" in shown.err
     job = json.loads((store / ".nnunet-em" / "job.json").read_text())["job"]
-    assert job["prediction"] == {"region": "1:5,0:32,8:48", "planes": "slices", "tta": "yx", "overlap": 0.5}
+    prediction = {"region": "1:5,0:32,8:48", "planes": "slices", "tta": "yx", "overlap": 0.5, "preset": None}
+    assert job["prediction"] == prediction
 
 
 def test_machines_get_events_and_the_result_as_json(
