@@ -27,6 +27,8 @@ from napari_nnunet_em._napari.wording import error_note, model_note
 from napari_nnunet_em.model import installed_models, list_models
 
 _FOLDER, _FILE = "<folder>", "<file>"
+_SHORT_TITLE = 16
+"""Letters for which there is room in any case: those of the bundled models' titles."""
 
 
 class ModelPicker(QWidget):  # type: ignore[misc]
@@ -65,6 +67,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self.setAcceptDrops(True)
         for box in (self.models, self.configurations):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.models.setMinimumContentsLength(_SHORT_TITLE)
         self.note = note_label()
         self.note.linkActivated.connect(self._show_card)
         layout = QVBoxLayout(self)
