@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSpinBox, QWidget
 
 from napari_nnunet_em._napari.apply_run import ApplyRun
@@ -22,6 +20,7 @@ from napari_nnunet_em._napari.previewbox import preview_box
 from napari_nnunet_em._napari.previewlayers import BOUNDARIES, HEIGHTS, PREVIEW_KEY, SEEDS, PreviewLayers
 from napari_nnunet_em._napari.request import known_voxel_size, source_path
 from napari_nnunet_em._napari.viewchanges import ViewChanges
+from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.preset_row import PresetRow
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
 from napari_nnunet_em._napari.widgets.rows import (
@@ -35,8 +34,8 @@ from napari_nnunet_em._napari.widgets.rows import (
 )
 from napari_nnunet_em._napari.widgets.sliders import SliderRow
 from napari_nnunet_em._napari.widgets.view_sizes import ViewSizes
-from napari_nnunet_em._napari.wording import STOPPED_TEXT, finished_text, voxel_size_note
-from napari_nnunet_em._napari.worker import Ending, Outcome
+from napari_nnunet_em._napari.wording import voxel_size_note
+from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.config import InputSettings, InstanceSettings, OutputSettings
 from napari_nnunet_em.errors import InputError, NnunetEmError
 from napari_nnunet_em.instances.presets import PresetStore
@@ -58,7 +57,7 @@ _WHY_TIPS = {
 _SLICES = 7
 
 
-class ObjectsWidget(QWidget):  # type: ignore[misc]
+class ObjectsWidget(DockWidget):
     """Choose a probability, move the sliders, watch the objects in view; then make those of the whole volume.
 
     Parameters
@@ -204,8 +203,7 @@ class ObjectsWidget(QWidget):  # type: ignore[misc]
             self._run.prepare(Path(self.output.value))
         except NnunetEmError as error:
             self._run = None
-            self.progress.rest(str(error))
-            show_error(str(error))
+            self.progress.refuse(str(error))
             return
         self._run.progressed.connect(self.progress.show_event)
         self._run.ended.connect(self._on_ended)
@@ -217,12 +215,6 @@ class ObjectsWidget(QWidget):  # type: ignore[misc]
         if self._run is not None:
             self._run.stop()
             self.progress.stopping()
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Stop all work when the user closes the dock, and take the preview away."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.close_down()
 
     def close_down(self) -> None:
         """Stop all work, listen to the viewer no longer, and take the preview away."""
@@ -351,16 +343,10 @@ class ObjectsWidget(QWidget):  # type: ignore[misc]
         self.found.setText(problem_text(sentence))
         self.plot.show_histogram(None)
 
-    def _on_ended(self, outcome: Outcome) -> None:
+    def _on_ended(self, outcome: RunOutcome) -> None:
         run, self._run = self._run, None
         if run is None:
             return
         if outcome.ending is Ending.FINISHED:
-            counts = {found.name: len(found.table) for found in outcome.objects}
             self._rest()
-            self.progress.rest(finished_text(counts, run.store))
-        elif outcome.ending is Ending.STOPPED:
-            self.progress.rest(STOPPED_TEXT)
-        else:
-            self.progress.rest(outcome.message)
-            show_error(outcome.message)
+        self.progress.show_result(outcome, run.store)
