@@ -32,8 +32,8 @@ from napari_nnunet_em._napari.widgets.rows import (
     scrolling,
     section,
 )
+from napari_nnunet_em._napari.widgets.size_plot import SizePlot
 from napari_nnunet_em._napari.widgets.sliders import SliderRow
-from napari_nnunet_em._napari.widgets.view_sizes import ViewSizes
 from napari_nnunet_em._napari.wording import voxel_size_note
 from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.config import InputSettings, InstanceSettings, OutputSettings
@@ -96,7 +96,9 @@ class ObjectsWidget(DockWidget):
         self.slices.setToolTip("Slices above and below the one on screen that the preview covers.")
         self.why = {kind: QCheckBox(title) for kind, title in _WHY.items()}
         self.size_note, self.found = note_label(), note_label()
-        self.plot = ViewSizes()
+        self.plot = SizePlot(choosable=False)
+        self.plot.setToolTip("Objects by size. Those that the edge of the view cuts are not counted here.")
+        self.plot.show_nothing("")
         self.progress = ProgressPanel()
         self.runner = PreviewRunner(self)
         self._changes = ViewChanges(napari_viewer, self.refresh)
@@ -304,7 +306,7 @@ class ObjectsWidget(DockWidget):
         else:
             self._rest()
             self.found.setText("")
-            self.plot.show_histogram(None)
+            self.plot.show_nothing("")
 
     def _rest(self) -> None:
         """Take the preview away, until a setting is changed."""
@@ -326,7 +328,11 @@ class ObjectsWidget(DockWidget):
         wanted = {kind for kind, box in self.why.items() if box.isChecked()}
         self._layers.show(preview, wanted)
         self.found.setText(preview_text(preview, self._complete_view))
-        self.plot.show_histogram(size_histogram(preview))
+        sizes = size_histogram(preview)
+        if sizes.scale is None:
+            self.plot.show_nothing("No whole object in view", sizes.unit)
+        else:
+            self.plot.show_counts(sizes.scale, sizes.unit, sizes.counts, sizes.counts)
 
     def _hide_results(self) -> None:
         """Objects of before would lie below those of the preview, and colours would mix."""
@@ -341,7 +347,7 @@ class ObjectsWidget(DockWidget):
 
     def _show_problem(self, sentence: str) -> None:
         self.found.setText(problem_text(sentence))
-        self.plot.show_histogram(None)
+        self.plot.show_nothing("")
 
     def _on_ended(self, outcome: RunOutcome) -> None:
         run, self._run = self._run, None
