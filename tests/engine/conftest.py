@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 
 from napari_nnunet_em.config import ExecutionSettings, ModelSettings, PredictionSettings, ProbabilityType
 from napari_nnunet_em.engine.column import column_boxes
@@ -24,21 +23,7 @@ from napari_nnunet_em.io import Volume
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.progress import CancelToken, finish
 
-
-class Float32Predictor(nnUNetPredictor):
-    """nnUNetPredictor with its sums and weights in float32 instead of float16."""
-
-    def _internal_predict_sliding_window_return_logits(self, data, slicers, do_on_device=True):
-        patch = tuple(self.configuration_manager.patch_size)
-        gaussian = compute_gaussian(
-            patch, value_scaling_factor=10, dtype=torch.float32, device=torch.device("cpu")
-        )
-        logits = torch.zeros((self.label_manager.num_segmentation_heads, *data.shape[1:]))
-        weights = torch.zeros(data.shape[1:])
-        for where in slicers:
-            logits[where] += self._internal_maybe_mirror_and_predict(data[where][None])[0] * gaussian
-            weights[where[1:]] += gaussian
-        return logits / weights
+from ..nnunet_oracle import Float32Predictor
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,8 @@ def test_sizes_are_counted_in_um3_or_voxels():
     histogram = size_histogram(found, bins=7)
     assert histogram.counts.sum() == len(found.voxels) == found.count
     assert histogram.unit == "µm³"
-    assert histogram.edges[0] < found.voxels.min() * 2.56e-6 < histogram.edges[1]
+    scale = histogram.scale
+    assert scale.low < found.voxels.min() * 2.56e-6 < scale.size(1 / 7)
     unknown = preview_objects(PreviewRequest(source, InstanceSettings(threshold=0.6), view))
     assert size_histogram(unknown).unit == "voxels"
     none = preview_objects(PreviewRequest(source, InstanceSettings(min_voxels=10**6), view, SIZE))

@@ -45,6 +45,8 @@ def test_ends_ticks_and_rounding() -> None:
     scale = LogScale.over(np.array([0.004, 12.0, np.nan]))
     assert (scale.low, scale.high) == (0.004, 12.0)
     assert scale.decades() == pytest.approx([0.01, 0.1, 1, 10])
+    assert scale.ticks() == scale.decades()
+    assert LogScale(120.0, 4300.0).ticks() == [120.0, 4300.0]  # one power of ten alone says little
     assert (scale.fraction(0.004), scale.fraction(12.0)) == (0, 1)
     assert scale.size(scale.fraction(0.3)) == pytest.approx(0.3)
     assert scale.range(0, 1) == (0.004, 12.0)

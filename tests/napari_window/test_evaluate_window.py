@@ -199,11 +199,11 @@ def test_closing_the_dock_stops_the_comparison(opened, pred, truth, qtbot, monke
     viewer.add_labels(pred)
     monkeypatch.setattr(blockwise, "BLOCK_VOXELS", 50)
     qtbot.mouseClick(widget.progress.start_button, Qt.MouseButton.LeftButton)
-    token = widget._token
+    token = widget.progress._token
     viewer.window.remove_dock_widget(widget)
     assert isinstance(token, CancelToken)
     assert token.cancelled
-    qtbot.waitUntil(lambda: widget._token is None, timeout=MINUTE)
+    qtbot.waitUntil(lambda: not widget.progress.busy, timeout=MINUTE)
 
 
 def test_the_command_is_in_the_measure_menu_and_the_palette() -> None:

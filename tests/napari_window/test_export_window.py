@@ -149,11 +149,11 @@ def test_stop_leaves_nothing(opened, qtbot, tmp_path: Path, monkeypatch, how: st
     if how == "button":
         qtbot.mouseClick(widget.progress.stop_button, Qt.MouseButton.LeftButton)
     else:
-        token = widget._token
+        token = widget.progress._token
         viewer.window.remove_dock_widget(widget)
         assert isinstance(token, CancelToken)
         assert token.cancelled
-    qtbot.waitUntil(lambda: widget._token is None, timeout=MINUTE)
+    qtbot.waitUntil(lambda: not widget.progress.busy, timeout=MINUTE)
     assert list(tmp_path.iterdir()) == []
 
 

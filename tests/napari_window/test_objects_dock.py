@@ -78,7 +78,7 @@ def test_a_slider_moves_the_preview_and_apply_gives_the_same(opened, qtbot, tmp_
     settle(widget, qtbot)
     before = shown(viewer).data.copy()
     assert "</b> in view" in widget.found.text()
-    assert widget.plot.histogram.unit == "µm³"
+    assert widget.plot.unit == "µm³"
     widget.sliders["threshold"].slider.setValue(62)
     assert widget.form["threshold"].value == pytest.approx(0.62)
     settle(widget, qtbot)
@@ -186,13 +186,13 @@ def test_images_and_what_is_no_probability(opened, qtbot) -> None:
     settle(widget, qtbot)
     assert shown(viewer).data.shape == (120, 130)
     assert not (shown(viewer).data > 0)[np.asarray(flat.data) <= 0.5].any()
-    assert widget.plot.histogram.unit == "voxels"
+    assert widget.plot.unit == "voxels"
     widget.form["split"].value = "distance"
     settle(widget, qtbot)
     assert "voxel size is unknown" in widget.found.text()
     widget.size.value = "8, 8"
     settle(widget, qtbot)
-    assert widget.plot.histogram.unit == "µm³"
+    assert widget.plot.unit == "µm³"
     viewer.add_image(blobs(3).astype(np.uint16), name="raw")
     widget.layers.setCurrentText("raw")
     assert "uint16 are not understood" in widget.found.text()

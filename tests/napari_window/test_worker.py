@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from napari_nnunet_em._napari.worker import Ending, Engine, Outcome, TokenWorker, make_worker, run_job
+from napari_nnunet_em._napari.worker import (
+    Ending,
+    Engine,
+    Outcome,
+    RunOutcome,
+    TokenWorker,
+    make_worker,
+    run_job,
+)
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
@@ -18,7 +26,7 @@ JOB: Any = SimpleNamespace(store=Path("out.zarr"))
 
 def drain(
     engine: Engine, token: CancelToken | None = None
-) -> tuple[list[ProgressEvent], Outcome, threading.Event]:
+) -> tuple[list[ProgressEvent], RunOutcome, threading.Event]:
     over = threading.Event()
     steps = run_job(engine, JOB, None, None, token or CancelToken(), over)
     events = []
@@ -48,7 +56,7 @@ def test_a_finished_job_hands_over_its_object_tables(tmp_path: Path) -> None:
     events, outcome, over = drain(engine(ProgressEvent(Stage.OPEN), done, tables=(found,)))
     assert events[-1] is done
     assert outcome.ending is Ending.FINISHED
-    assert outcome.objects[0].table.to_dict("list") == {"id": [3], "voxels": [70]}
+    assert outcome.value[0].table.to_dict("list") == {"id": [3], "voxels": [70]}
     assert over.is_set()
 
 

@@ -15,7 +15,6 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from scipy.ndimage import gaussian_filter
 
 from napari_nnunet_em import Job, predict
@@ -28,6 +27,8 @@ from napari_nnunet_em.pipeline import consensus, preparing, run, segment
 from napari_nnunet_em.progress import CancelToken, Stage
 from napari_nnunet_em.testing.phantom import Phantom
 from napari_nnunet_em.testing.tiny_models import make_model_folder
+
+from ..nnunet_oracle import Float32Predictor
 
 SHAPE = (23, 35, 41)
 ORDERS = [(0, 1, 2), (1, 0, 2), (2, 0, 1)]
@@ -71,22 +72,6 @@ def volume_of(image, voxel_size=(1, 1, 1)):
 
 def stored(job, name=""):
     return zarr.open_array(job.store / name / "0", mode="r")[:]
-
-
-class Float32Predictor(nnUNetPredictor):
-    """nnUNetPredictor with its sums and weights in float32 instead of float16."""
-
-    def _internal_predict_sliding_window_return_logits(self, data, slicers, do_on_device=True):
-        patch = tuple(self.configuration_manager.patch_size)
-        gaussian = compute_gaussian(
-            patch, value_scaling_factor=10, dtype=torch.float32, device=torch.device("cpu")
-        )
-        logits = torch.zeros((self.label_manager.num_segmentation_heads, *data.shape[1:]))
-        weights = torch.zeros(data.shape[1:])
-        for where in slicers:
-            logits[where] += self._internal_maybe_mirror_and_predict(data[where][None])[0] * gaussian
-            weights[where[1:]] += gaussian
-        return logits / weights
 
 
 def ask_nnunet(kind, folder, image, voxel_size, folds=("0",)):

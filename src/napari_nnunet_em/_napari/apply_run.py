@@ -14,7 +14,15 @@ from napari_nnunet_em._napari.live import LiveLayers, belongs_to
 from napari_nnunet_em._napari.objectsource import ObjectSource, segmented_volume
 from napari_nnunet_em._napari.objectwords import labels_prefix
 from napari_nnunet_em._napari.wording import status_text
-from napari_nnunet_em._napari.worker import Ending, Engine, Outcome, Stored, TokenWorker, make_worker
+from napari_nnunet_em._napari.worker import (
+    Ending,
+    Engine,
+    FoundObjects,
+    RunOutcome,
+    Stored,
+    TokenWorker,
+    make_worker,
+)
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.pipeline import load_result
 from napari_nnunet_em.pipeline.apply import LabelJob, label_probability
@@ -48,7 +56,7 @@ class ApplyRun(QObject):  # type: ignore[misc]
     -------
     progressed : ProgressEvent
         After each event.
-    ended : Outcome
+    ended : RunOutcome
         Once, at the end.
     """
 
@@ -118,22 +126,22 @@ class ApplyRun(QObject):  # type: ignore[misc]
         self._activity.show(event, status_text(event))
         self.progressed.emit(event)
 
-    def _on_outcome(self, outcome: Outcome) -> None:
+    def _on_outcome(self, outcome: RunOutcome) -> None:
         self._activity.close()
         try:
             if outcome.ending is Ending.FINISHED:
-                self._show(outcome)
+                self._show(outcome.value or ())
         finally:
             # Also where a layer could not be added: the widget must not look busy for ever.
             self.ended.emit(outcome)
 
-    def _show(self, outcome: Outcome) -> None:
+    def _show(self, objects: tuple[FoundObjects, ...]) -> None:
         if self._layer not in self._viewer.layers:
             return
         older = [x for x in self._viewer.layers if isinstance(x, Labels) and belongs_to(x, self.store)]
         for layer in older:
             self._viewer.layers.remove(layer)
         prefix = labels_prefix(self._layer.name, self._chosen.class_name)
-        names = tuple(found.name for found in outcome.objects)
+        names = tuple(found.name for found in objects)
         shown = LiveLayers(self._viewer, self._layer, self.store, names, (0, 0, 0), prefix)
-        shown.show_objects(outcome.objects)
+        shown.show_objects(objects)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_nnunet_em._napari.request import Request
-    from napari_nnunet_em._napari.worker import Engine, Outcome
+    from napari_nnunet_em._napari.worker import Engine, RunOutcome
     from napari_nnunet_em.progress import ProgressEvent
 
 
@@ -36,7 +36,7 @@ class Jobs(QObject):  # type: ignore[misc]
         A job begins.
     progressed : ProgressEvent
         After each event of the job.
-    ended : (Request, Outcome)
+    ended : (Request, RunOutcome)
         The job has ended; the next one, if any, starts after this.
     queue_changed
         Another request waits, or one less.
@@ -100,7 +100,7 @@ class Jobs(QObject):  # type: ignore[misc]
     def _on_event(self, event: ProgressEvent) -> None:
         self.progressed.emit(event)
 
-    def _on_ended(self, request: Request, outcome: Outcome) -> None:
+    def _on_ended(self, request: Request, outcome: RunOutcome) -> None:
         if self.run is None:
             return
         self.run.deleteLater()

@@ -8,8 +8,7 @@ from collections.abc import Generator
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_nnunet_em._napari.worker import TokenWorker, token_worker
-from napari_nnunet_em.errors import Cancelled, NnunetEmError
+from napari_nnunet_em._napari.worker import Ending, Outcome, TokenWorker, guarded, token_worker
 from napari_nnunet_em.instances.preview import Preview, PreviewCache, PreviewRequest, preview_steps
 from napari_nnunet_em.progress import CancelToken
 
@@ -23,7 +22,7 @@ never rests is followed all the same."""
 
 def run_preview(
     request: PreviewRequest, cache: PreviewCache, token: CancelToken, over: threading.Event
-) -> Generator[Preview, None, str]:
+) -> Generator[Preview, None, Outcome[None]]:
     """Find the objects of a view; for a worker thread.
 
     Parameters
@@ -44,21 +43,14 @@ def run_preview(
 
     Returns
     -------
-    str
-        What went wrong, in a sentence; empty where nothing did.
+    Outcome
+        However it ended; see `guarded`.
     """
-    try:
+
+    def work() -> Generator[Preview, None, None]:
         yield from preview_steps(request, cache, token)
-    except Cancelled:
-        return ""
-    except NnunetEmError as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001
-        # Whatever it is, one sentence in the window serves better than a lost thread.
-        return f"The preview failed unexpectedly: {type(error).__name__}: {error}"
-    finally:
-        over.set()
-    return ""
+
+    return (yield from guarded(work, "preview", over))
 
 
 class PreviewRunner(QObject):  # type: ignore[misc]
@@ -133,13 +125,13 @@ class PreviewRunner(QObject):  # type: ignore[misc]
         if not self._token.cancelled:
             self.previewed.emit(preview)
 
-    def _on_end(self, problem: str) -> None:
+    def _on_end(self, outcome: Outcome[None]) -> None:
         self._worker = None
         self._hurry.stop()
         if self._wanted is not None:
             self._begin()
         else:
-            self.rested.emit(problem)
+            self.rested.emit(outcome.message if outcome.ending is Ending.FAILED else "")
 
 
 def _single_shot(parent: QObject, milliseconds: int, do: object) -> QTimer:

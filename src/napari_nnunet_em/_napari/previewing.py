@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_nnunet_em._napari.graphics import prepare_torch
 from napari_nnunet_em._napari.live import PREVIEW_KEY, probability_colormap
 from napari_nnunet_em._napari.placement import move, result_placement
-from napari_nnunet_em._napari.worker import Ending, Outcome, TokenWorker, guarded, token_worker
+from napari_nnunet_em._napari.worker import Outcome, TokenWorker, guarded, token_worker
 from napari_nnunet_em.progress import CancelToken, ProgressEvent
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class PreviewRequest:
 
 def run_preview(
     warm: WarmPreviewer, wanted: PreviewRequest, token: CancelToken, over: threading.Event
-) -> Generator[ProgressEvent | PreviewPart, None, Outcome]:
+) -> Generator[ProgressEvent | PreviewPart, None, Outcome[None]]:
     """Predict a view, for a worker thread; `over` is set when nothing runs any more.
 
     Yields
@@ -78,13 +78,12 @@ def run_preview(
     Outcome
     """
 
-    def work() -> Generator[ProgressEvent | PreviewPart, None, Outcome]:
+    def work() -> Generator[ProgressEvent | PreviewPart, None, None]:
         prepare_torch()
         request = wanted.request
         yield from warm.get().preview(request.job, request.volume, wanted.box, token)
-        return Outcome(Ending.FINISHED)
 
-    return (yield from guarded(work(), "preview", over))
+    return (yield from guarded(work, "preview", over))
 
 
 class PreviewLayers:
@@ -172,7 +171,7 @@ class PreviewEnd:
         Whether it shows estimated values.
     """
 
-    outcome: Outcome
+    outcome: Outcome[None]
     seconds: float
     provisional: bool
 
@@ -254,7 +253,7 @@ class PreviewRun(QObject):  # type: ignore[misc]
             self._provisional = step.provisional
             self._layers.show(step)
 
-    def _on_outcome(self, outcome: Outcome) -> None:
+    def _on_outcome(self, outcome: Outcome[None]) -> None:
         self._worker = None
         if self._next is not None:
             self._start()

@@ -10,7 +10,7 @@ from napari_nnunet_em._napari.activity import ActivityBar
 from napari_nnunet_em._napari.live import LiveLayers
 from napari_nnunet_em._napari.request import Request
 from napari_nnunet_em._napari.wording import status_text
-from napari_nnunet_em._napari.worker import Ending, Engine, Outcome, make_worker
+from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome, make_worker
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class SegmentRun(QObject):  # type: ignore[misc]
     -------
     progressed : ProgressEvent
         After each event of the job.
-    ended : Outcome
+    ended : RunOutcome
         Once, at the end.
     """
 
@@ -106,13 +106,13 @@ class SegmentRun(QObject):  # type: ignore[misc]
     def _show_activity(self) -> None:
         self._activity.show(self._latest, status_text(self._latest))
 
-    def _on_outcome(self, outcome: Outcome) -> None:
+    def _on_outcome(self, outcome: RunOutcome) -> None:
         self._activity_timer.stop()
         self._activity.close()
         self._layers.stop()
         try:
             if outcome.ending is Ending.FINISHED:
-                self._layers.show_objects(outcome.objects)
+                self._layers.show_objects(outcome.value or ())
         finally:
             # Also where a layer could not be added: the widget must not look busy for ever.
             self.ended.emit(outcome)

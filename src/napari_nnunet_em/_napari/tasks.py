@@ -1,48 +1,30 @@
-"""Work in a thread that ends in a value or in a sentence."""
+"""Short work in a thread: a task that is watched and can be stopped, and answers to the newest question."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
-from napari_nnunet_em._napari.worker import Ending
-from napari_nnunet_em.errors import Cancelled, NnunetEmError
+from napari_nnunet_em._napari.worker import Outcome, guarded
 from napari_nnunet_em.progress import CancelToken, Events, ProgressEvent
 
 
-@dataclass(frozen=True)
-class TaskEnd:
-    """How a task ended.
-
-    Attributes
-    ----------
-    ending : Ending
-        Finished, stopped or failed.
-    message : str
-        A sentence for the user.
-    value : object
-        What the task returned, where it finished.
-    """
-
-    ending: Ending
-    message: str = ""
-    value: Any = None
-
-
 def run_task(
-    work: Callable[[CancelToken], Events[Any]], token: CancelToken, over: threading.Event
-) -> Generator[ProgressEvent, None, TaskEnd]:
+    work: Callable[[CancelToken], Events[Any]], title: str, token: CancelToken, over: threading.Event
+) -> Generator[ProgressEvent, None, Outcome[Any]]:
     """Run work to its end, whatever that is; for `token_worker`.
 
     Parameters
     ----------
     work : callable
         Takes the token and gives a generator of progress.
+    title : str
+        What is running, for the sentence about a fault.
     token : CancelToken
         Stops it.
     over : threading.Event
@@ -50,22 +32,10 @@ def run_task(
 
     Returns
     -------
-    TaskEnd
-        Also where it was refused or stopped: exceptions would end as tracebacks on the screen.
+    Outcome
+        However it ended; see `guarded`.
     """
-    try:
-        value = yield from work(token)
-    except Cancelled:
-        return TaskEnd(Ending.STOPPED, "Stopped.")
-    except NnunetEmError as error:
-        return TaskEnd(Ending.FAILED, str(error))
-    except Exception as error:  # noqa: BLE001
-        # Whatever it is, one sentence in the window serves better than a lost thread.
-        return TaskEnd(Ending.FAILED, f"This failed unexpectedly: {type(error).__name__}: {error}")
-    else:
-        return TaskEnd(Ending.FINISHED, value=value)
-    finally:
-        over.set()
+    return (yield from guarded(partial(work, token), title, over))
 
 
 class NewestFirst(QObject):  # type: ignore[misc]

@@ -6,13 +6,13 @@ import enum
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from napari.qt.threading import GeneratorWorker, create_worker
 
 from napari_nnunet_em._napari.graphics import prepare_torch
 from napari_nnunet_em.errors import Cancelled, NnunetEmError
-from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
+from napari_nnunet_em.progress import CancelToken, Events, ProgressEvent, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_nnunet_em.pipeline import SegmentationResult
 
 T = TypeVar("T")
+Value = TypeVar("Value")
 
 _PATIENCE_SECONDS = 10.0
 """How long a closing window waits for the block in hand."""
@@ -57,22 +58,26 @@ class FoundObjects:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run leaves behind.
+class Outcome(Generic[Value]):
+    """How work in a thread ended.
 
     Attributes
     ----------
     ending : Ending
-        How it ended.
+        Finished, stopped or failed.
     message : str
-        A sentence for the user.
-    objects : tuple of FoundObjects
-        The objects of each class, where it finished.
+        A sentence for the user, where it did not finish.
+    value : object or None
+        What the work returned, where it finished.
     """
 
     ending: Ending
     message: str = ""
-    objects: tuple[FoundObjects, ...] = ()
+    value: Value | None = None
+
+
+RunOutcome = Outcome[tuple[FoundObjects, ...]]
+"""How a run ended that leaves the objects of each class."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +114,14 @@ class Stored(Protocol):
 
 
 def guarded(
-    work: Generator[T, None, Outcome], title: str, over: threading.Event
-) -> Generator[T, None, Outcome]:
+    work: Callable[[], Generator[T, None, Value]], title: str, over: threading.Event
+) -> Generator[T, None, Outcome[Value]]:
     """Run work to its end, whatever that is; for a worker thread.
 
     Parameters
     ----------
-    work : generator
-        Returns the `Outcome` where all goes well.
+    work : callable
+        Gives a generator, which returns a value where all goes well.
     title : str
         What is running, for the sentence about a fault.
     over : threading.Event
@@ -132,7 +137,7 @@ def guarded(
         Also for work that was refused or stopped: exceptions would end as tracebacks on the screen.
     """
     try:
-        return (yield from work)
+        return Outcome(Ending.FINISHED, value=(yield from work()))
     except Cancelled as stop:
         return Outcome(Ending.STOPPED, str(stop))
     except NnunetEmError as error:
@@ -151,7 +156,7 @@ def run_job(
     near: Shape | None,
     token: CancelToken,
     over: threading.Event,
-) -> Generator[ProgressEvent, None, Outcome]:
+) -> Generator[ProgressEvent, None, RunOutcome]:
     """Run a job to its end, whatever that is; for a worker thread.
 
     Parameters
@@ -180,7 +185,7 @@ def run_job(
         However it ended; see `guarded`.
     """
 
-    def work() -> Generator[ProgressEvent, None, Outcome]:
+    def work() -> Events[tuple[FoundObjects, ...]]:
         prepare_torch()
         doors = engine or Engine.default()
         finished = False
@@ -188,10 +193,10 @@ def run_job(
             finished = event.stage is Stage.FINISHED
             yield event
         if not finished:
-            return Outcome(Ending.STOPPED)
-        return Outcome(Ending.FINISHED, objects=read_objects(doors.load_result(job.store)))
+            raise Cancelled("The job was stopped before it was finished.")
+        return read_objects(doors.load_result(job.store))
 
-    return (yield from guarded(work(), "job", over))
+    return (yield from guarded(work, "job", over))
 
 
 def read_objects(result: SegmentationResult) -> tuple[FoundObjects, ...]:
@@ -245,7 +250,7 @@ def make_worker(
 ) -> TokenWorker:
     """A worker for `run_job`, not yet started.
 
-    Connect to its signals ``yielded`` (`ProgressEvent`) and ``returned`` (`Outcome`), then ``start()`` it.
+    Connect to its signals ``yielded`` (`ProgressEvent`) and ``returned`` (`RunOutcome`), then ``start()`` it.
     """
     return token_worker(title, run_job, engine, job, volume, near, token=token)
 

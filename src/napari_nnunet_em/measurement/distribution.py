@@ -61,9 +61,14 @@ class LogScale:
         return self.low * math.pow(self.high / self.low, fraction)
 
     def decades(self) -> list[float]:
-        """Powers of ten on the axis, for its ticks."""
+        """Powers of ten on the axis."""
         first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
         return [10.0**power for power in range(first, last + 1)]
+
+    def ticks(self) -> list[float]:
+        """What is written at the axis: its powers of ten, or its ends where it has fewer than two of them."""
+        decades = self.decades()
+        return decades if len(decades) > 1 else [self.low, self.high]
 
     def range(self, start: float, stop: float) -> tuple[float, float]:
         """The sizes between two places of the axis, rounded outwards to three digits.

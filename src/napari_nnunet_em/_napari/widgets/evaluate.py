@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.layers import Labels
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QComboBox, QLabel, QWidget
 
-from napari_nnunet_em._napari.comparison import Judgement, layer_labels, run_comparison
+from napari_nnunet_em._napari.comparison import layer_labels, run_comparison
 from napari_nnunet_em._napari.form import Field, SettingsForm
 from napari_nnunet_em._napari.placement import offset_between, show_voxel
 from napari_nnunet_em._napari.scorewords import score_rows
-from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
+from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.rows import (
     add_field,
     add_row,
@@ -23,10 +22,9 @@ from napari_nnunet_em._napari.widgets.rows import (
     scrolling,
 )
 from napari_nnunet_em._napari.widgets.score_tables import ObjectList, ScoreList
-from napari_nnunet_em._napari.worker import Ending, token_worker
+from napari_nnunet_em._napari.widgets.task_panel import TaskPanel
 from napari_nnunet_em.errors import InputError, NnunetEmError
-from napari_nnunet_em.evaluation import ComparisonSettings
-from napari_nnunet_em.progress import CancelToken
+from napari_nnunet_em.evaluation import ComparisonSettings, Evaluation
 
 if TYPE_CHECKING:
     import napari
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 _FIELDS = ("iou", "min_voxels", "relabel")
 
 
-class EvaluateWidget(QWidget):  # type: ignore[misc]
+class EvaluateWidget(DockWidget):
     """Choose a prediction and a truth, press the button, read the scores, and click through the objects.
 
     Parameters
@@ -47,7 +45,6 @@ class EvaluateWidget(QWidget):  # type: ignore[misc]
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._token: CancelToken | None = None
         self._compared: dict[str, Labels] = {}
         self._renumbered: tuple[str, ...] = ()
         self._offered: list[Labels] = []
@@ -56,12 +53,9 @@ class EvaluateWidget(QWidget):  # type: ignore[misc]
         self.scores = ScoreList()
         self.objects = ObjectList()
         self.notes: QLabel = note_label()
-        self.progress = ProgressPanel()
-        self.progress.start_button.setText("Evaluate")
-        self.progress.stop_button.setToolTip("Stop; there are no scores then.")
+        self.progress = TaskPanel("Evaluate", "Stop; there are no scores then.")
         self._lay_out()
         self.progress.started.connect(self.start)
-        self.progress.stopped.connect(self.stop)
         self.objects.chosen.connect(self._on_chosen)
         self.reset_choices()
 
@@ -111,48 +105,21 @@ class EvaluateWidget(QWidget):  # type: ignore[misc]
             settings = self.form.settings(offset=offset)
             sides = (layer_labels(pred), layer_labels(truth))
         except NnunetEmError as error:
-            self._refuse(str(error))
+            self.progress.refuse(str(error))
             return
-        self._token = CancelToken()
         self._compared = {"pred": pred, "truth": truth}
-        title = f"comparison of {pred.name} with {truth.name}"
-        worker = token_worker(title, run_comparison, *sides, settings, token=self._token)
-        worker.yielded.connect(self.progress.show_event)
-        worker.returned.connect(self._on_judged)
-        # Not a method of this object: by then the object is gone.
-        self.destroyed.connect(worker.quit)
-        self.progress.run()
-        worker.start()
+        work = partial(run_comparison, *sides, settings)
+        self.progress.start(f"comparison of {pred.name} with {truth.name}", work, self._on_judged)
 
-    def stop(self) -> None:
+    def close_down(self) -> None:
         """Stop the running comparison after the block in hand."""
-        if self._token is not None:
-            self._token.cancel()
-            self.progress.stopping()
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Stop the comparison when the user closes the dock, which takes the Stop button away."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.stop()
+        self.progress.stop()
 
     def _layer(self, box: QComboBox) -> Labels | None:
         index = box.currentIndex()
         return self._offered[index] if 0 <= index < len(self._offered) else None
 
-    def _refuse(self, message: str) -> None:
-        self.progress.rest(message)
-        show_error(message)
-
-    def _on_judged(self, judgement: Judgement) -> None:
-        self._token = None
-        evaluation = judgement.evaluation
-        if judgement.ending is Ending.FAILED:
-            self._refuse(judgement.message)
-            return
-        self.progress.rest(judgement.message)
-        if evaluation is None:
-            return
+    def _on_judged(self, evaluation: Evaluation) -> None:
         self.scores.show_rows(score_rows(evaluation))
         self.notes.setText("<br>".join(evaluation.notes))
         self.notes.setVisible(bool(evaluation.notes))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels, Layer
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QComboBox, QLabel, QWidget
 
-from napari_nnunet_em._napari.exporting import Exported, layer_volume, run_export
+from napari_nnunet_em._napari.exporting import layer_volume, run_export
 from napari_nnunet_em._napari.form import Field, SettingsForm
-from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
+from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.rows import (
     add_field,
     add_row,
@@ -21,13 +20,12 @@ from napari_nnunet_em._napari.widgets.rows import (
     scrolling,
     section,
 )
+from napari_nnunet_em._napari.widgets.task_panel import TaskPanel
 from napari_nnunet_em._napari.wording import error_note, export_note
-from napari_nnunet_em._napari.worker import Ending, token_worker
 from napari_nnunet_em.errors import InputError, NnunetEmError
 from napari_nnunet_em.export import ExportSettings, Values, choose_format, renamed
 from napari_nnunet_em.export.settings import ExportFiles
 from napari_nnunet_em.io import Choice, Volume, list_choices
-from napari_nnunet_em.progress import CancelToken
 
 if TYPE_CHECKING:
     import napari
@@ -37,7 +35,7 @@ _MORE = ("name", "compression", "compression_level", "ome_zarr_version")
 FROM_FILE = "A file or folder"
 
 
-class ExportWidget(QWidget):  # type: ignore[misc]
+class ExportWidget(DockWidget):
     """Choose a layer or a file, choose where to, press the button.
 
     Parameters
@@ -49,7 +47,6 @@ class ExportWidget(QWidget):  # type: ignore[misc]
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._token: CancelToken | None = None
         self._by_hand = False
         self._offered: list[Layer] = []
         self._choices: tuple[Choice, ...] = ()
@@ -58,9 +55,7 @@ class ExportWidget(QWidget):  # type: ignore[misc]
         self.destination = Field(ExportFiles, "destination", file_mode="w")
         self.form = SettingsForm(ExportSettings, [Field(ExportSettings, name) for name in (*_FIRST, *_MORE)])
         self.note: QLabel = note_label()
-        self.progress = ProgressPanel()
-        self.progress.start_button.setText("Export")
-        self.progress.stop_button.setToolTip("Stop; nothing is left on disk then.")
+        self.progress = TaskPanel("Export", "Stop; nothing is left on disk then.", stopped_text=None)
         self._lay_out()
         self.source.currentIndexChanged.connect(self._on_source)
         self.source.activated.connect(self._on_chosen_by_hand)
@@ -68,7 +63,6 @@ class ExportWidget(QWidget):  # type: ignore[misc]
         self.destination.widget.changed.connect(self._say)
         self.form["format"].widget.changed.connect(self._on_format)
         self.progress.started.connect(self.start)
-        self.progress.stopped.connect(self.stop)
         self.reset_choices()
 
     def _lay_out(self) -> None:
@@ -120,30 +114,14 @@ class ExportWidget(QWidget):  # type: ignore[misc]
                 raise InputError("There is no destination: choose the file to write, such as labels.ome.tif.")
             settings = self.form.settings(values=values, name=self.form["name"].value or self._own_name())
         except NnunetEmError as error:
-            self._refuse(str(error))
+            self.progress.refuse(str(error))
             return
-        self._token = CancelToken()
-        worker = token_worker(
-            f"export to {destination}", run_export, source, destination, settings, token=self._token
-        )
-        worker.yielded.connect(self.progress.show_event)
-        worker.returned.connect(self._on_exported)
-        # Not a method of this object: by then the object is gone.
-        self.destroyed.connect(worker.quit)
-        self.progress.run()
-        worker.start()
+        work = partial(run_export, source, destination, settings)
+        self.progress.start(f"export to {destination}", work, "Saved in {}".format)
 
-    def stop(self) -> None:
+    def close_down(self) -> None:
         """Stop the running export before its next block."""
-        if self._token is not None:
-            self._token.cancel()
-            self.progress.stopping()
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Stop the export when the user closes the dock, which takes the Stop button away."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.stop()
+        self.progress.stop()
 
     def _layer(self) -> Layer | None:
         index = self.source.currentIndex()
@@ -180,7 +158,7 @@ class ExportWidget(QWidget):  # type: ignore[misc]
             self._choices = list_choices(self.path.value) if self.path.value not in ("", ".") else ()
         except NnunetEmError as error:
             self._choices = ()
-            self._refuse(str(error))
+            self.progress.refuse(str(error))
         self.inside.clear()
         self.inside.addItems(
             [f"{choice.name or 'the image itself'}  ({choice.description})" for choice in self._choices]
@@ -209,14 +187,3 @@ class ExportWidget(QWidget):  # type: ignore[misc]
             self.note.setText(export_note(choose_format(path, settings)))
         except NnunetEmError as error:
             self.note.setText(error_note(str(error)))
-
-    def _refuse(self, message: str) -> None:
-        self.progress.rest(message)
-        show_error(message)
-
-    def _on_exported(self, exported: Exported) -> None:
-        self._token = None
-        if exported.ending is Ending.FAILED:
-            self._refuse(exported.message)
-        else:
-            self.progress.rest(exported.message)

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSpinBox, QWidget
 
 from napari_nnunet_em._napari.apply_run import ApplyRun
@@ -22,6 +20,7 @@ from napari_nnunet_em._napari.previewbox import preview_box
 from napari_nnunet_em._napari.previewlayers import BOUNDARIES, HEIGHTS, PREVIEW_KEY, SEEDS, PreviewLayers
 from napari_nnunet_em._napari.request import known_voxel_size, source_path
 from napari_nnunet_em._napari.viewchanges import ViewChanges
+from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.preset_row import PresetRow
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
 from napari_nnunet_em._napari.widgets.rows import (
@@ -33,10 +32,10 @@ from napari_nnunet_em._napari.widgets.rows import (
     scrolling,
     section,
 )
+from napari_nnunet_em._napari.widgets.size_plot import SizePlot
 from napari_nnunet_em._napari.widgets.sliders import SliderRow
-from napari_nnunet_em._napari.widgets.view_sizes import ViewSizes
-from napari_nnunet_em._napari.wording import STOPPED_TEXT, finished_text, voxel_size_note
-from napari_nnunet_em._napari.worker import Ending, Outcome
+from napari_nnunet_em._napari.wording import voxel_size_note
+from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.config import InputSettings, InstanceSettings, OutputSettings
 from napari_nnunet_em.errors import InputError, NnunetEmError
 from napari_nnunet_em.instances.presets import PresetStore
@@ -58,7 +57,7 @@ _WHY_TIPS = {
 _SLICES = 7
 
 
-class ObjectsWidget(QWidget):  # type: ignore[misc]
+class ObjectsWidget(DockWidget):
     """Choose a probability, move the sliders, watch the objects in view; then make those of the whole volume.
 
     Parameters
@@ -97,7 +96,9 @@ class ObjectsWidget(QWidget):  # type: ignore[misc]
         self.slices.setToolTip("Slices above and below the one on screen that the preview covers.")
         self.why = {kind: QCheckBox(title) for kind, title in _WHY.items()}
         self.size_note, self.found = note_label(), note_label()
-        self.plot = ViewSizes()
+        self.plot = SizePlot(choosable=False)
+        self.plot.setToolTip("Objects by size. Those that the edge of the view cuts are not counted here.")
+        self.plot.show_nothing("")
         self.progress = ProgressPanel()
         self.runner = PreviewRunner(self)
         self._changes = ViewChanges(napari_viewer, self.refresh)
@@ -204,8 +205,7 @@ class ObjectsWidget(QWidget):  # type: ignore[misc]
             self._run.prepare(Path(self.output.value))
         except NnunetEmError as error:
             self._run = None
-            self.progress.rest(str(error))
-            show_error(str(error))
+            self.progress.refuse(str(error))
             return
         self._run.progressed.connect(self.progress.show_event)
         self._run.ended.connect(self._on_ended)
@@ -217,12 +217,6 @@ class ObjectsWidget(QWidget):  # type: ignore[misc]
         if self._run is not None:
             self._run.stop()
             self.progress.stopping()
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Stop all work when the user closes the dock, and take the preview away."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.close_down()
 
     def close_down(self) -> None:
         """Stop all work, listen to the viewer no longer, and take the preview away."""
@@ -312,7 +306,7 @@ class ObjectsWidget(QWidget):  # type: ignore[misc]
         else:
             self._rest()
             self.found.setText("")
-            self.plot.show_histogram(None)
+            self.plot.show_nothing("")
 
     def _rest(self) -> None:
         """Take the preview away, until a setting is changed."""
@@ -334,7 +328,11 @@ class ObjectsWidget(QWidget):  # type: ignore[misc]
         wanted = {kind for kind, box in self.why.items() if box.isChecked()}
         self._layers.show(preview, wanted)
         self.found.setText(preview_text(preview, self._complete_view))
-        self.plot.show_histogram(size_histogram(preview))
+        sizes = size_histogram(preview)
+        if sizes.scale is None:
+            self.plot.show_nothing("No whole object in view", sizes.unit)
+        else:
+            self.plot.show_counts(sizes.scale, sizes.unit, sizes.counts, sizes.counts)
 
     def _hide_results(self) -> None:
         """Objects of before would lie below those of the preview, and colours would mix."""
@@ -349,18 +347,12 @@ class ObjectsWidget(QWidget):  # type: ignore[misc]
 
     def _show_problem(self, sentence: str) -> None:
         self.found.setText(problem_text(sentence))
-        self.plot.show_histogram(None)
+        self.plot.show_nothing("")
 
-    def _on_ended(self, outcome: Outcome) -> None:
+    def _on_ended(self, outcome: RunOutcome) -> None:
         run, self._run = self._run, None
         if run is None:
             return
         if outcome.ending is Ending.FINISHED:
-            counts = {found.name: len(found.table) for found in outcome.objects}
             self._rest()
-            self.progress.rest(finished_text(counts, run.store))
-        elif outcome.ending is Ending.STOPPED:
-            self.progress.rest(STOPPED_TEXT)
-        else:
-            self.progress.rest(outcome.message)
-            show_error(outcome.message)
+        self.progress.show_result(outcome, run.store)

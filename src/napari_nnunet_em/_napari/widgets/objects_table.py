@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QCheckBox, QComboBox, QMessageBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QMessageBox
 
 from napari_nnunet_em._napari.canvas_link import CanvasLink
 from napari_nnunet_em._napari.features import label_features
@@ -24,6 +23,7 @@ from napari_nnunet_em._napari.object_tables import (
     stored_labels,
 )
 from napari_nnunet_em._napari.table_model import ObjectTableModel
+from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.object_list import ObjectList
 from napari_nnunet_em._napari.widgets.row_exports import RowExports
 from napari_nnunet_em._napari.widgets.rows import add_row, column, form_layout
@@ -42,7 +42,7 @@ _NOT_MEASURED = "These labels have not been measured yet: press Measure."
 _INTERRUPTED = "Saving was interrupted, so some deleted objects are still on the disk: press Save to finish."
 
 
-class ObjectsTableWidget(QWidget):  # type: ignore[misc]
+class ObjectsTableWidget(DockWidget):
     """Every object of a labels layer in a table.
 
     Parameters
@@ -63,7 +63,7 @@ class ObjectsTableWidget(QWidget):  # type: ignore[misc]
         self.objects = ObjectList(ObjectTableModel(self._canvas.color_of))
         self.only_selected = QCheckBox("Only the selected object")
         self.buttons = TableButtons(self.objects.table)
-        self.progress = TaskPanel()
+        self.progress = TaskPanel("Measure", "Stop after the block in hand.")
         self.exports = RowExports(self.objects, self.progress)
         self._lay_out()
         self._connect()
@@ -73,8 +73,6 @@ class ObjectsTableWidget(QWidget):  # type: ignore[misc]
         self.layers.setToolTip("The labels layer whose objects are listed.")
         self.intensity.setToolTip("An image of the same voxels whose values are measured inside the objects.")
         self.only_selected.setToolTip("Show no other object on the canvas.")
-        self.progress.start_button.setText("Measure")
-        self.progress.stop_button.setToolTip("Stop after the block in hand.")
         self._top = form_layout()
         add_row(self._top, "Labels", self.layers)
         add_row(self._top, "Intensity of", self.intensity)
@@ -275,14 +273,12 @@ class ObjectsTableWidget(QWidget):  # type: ignore[misc]
             unsaved=idle and session is not None and session.saveable,
         )
 
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Listen to the canvas while docked; stop everything when the user closes the dock."""
-        super().changeEvent(event)
-        if event.type() != QEvent.Type.ParentChange:
-            return
-        if self.parent() is None:
-            self._canvas.detach()
-            self.progress.stop()
-        else:
-            self._canvas.attach()
-            self._on_layer()
+    def close_down(self) -> None:
+        """Listen to the canvas no longer, and stop the task."""
+        self._canvas.detach()
+        self.progress.stop()
+
+    def come_up(self) -> None:
+        """Listen to the canvas."""
+        self._canvas.attach()
+        self._on_layer()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_nnunet_em._napari.wording import first_line, status_text
+from napari_nnunet_em._napari.wording import STOPPED_TEXT, finished_text, first_line, status_text
+from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.progress import ProgressEvent
 
 
@@ -53,6 +57,21 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
         self.stop_button.setEnabled(False)
         self.bar.setVisible(False)
         self._say(message)
+
+    def refuse(self, message: str) -> None:
+        """Nothing runs; say what went wrong or cannot be done, also in a notification."""
+        self.rest(message)
+        show_error(message)
+
+    def show_result(self, outcome: RunOutcome, store: Path) -> None:
+        """Nothing runs; say how a run ended that leaves its objects in `store`."""
+        if outcome.ending is Ending.FINISHED:
+            counts = {found.name: len(found.table) for found in outcome.value or ()}
+            self.rest(finished_text(counts, store))
+        elif outcome.ending is Ending.STOPPED:
+            self.rest(STOPPED_TEXT)
+        else:
+            self.refuse(outcome.message)
 
     def run(self) -> None:
         """A job has been started."""

@@ -7,25 +7,22 @@ from typing import TYPE_CHECKING
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QWidget
 
 from napari_nnunet_em._napari.jobs import Jobs
 from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
 from napari_nnunet_em._napari.remembered import remembered_folders
 from napari_nnunet_em._napari.resuming import Search, folders_to_search, resumed, search_unfinished
+from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.job_panel import JobPanel
 from napari_nnunet_em._napari.widgets.resume_offer import ResumeOffer
 from napari_nnunet_em._napari.widgets.rows import column, scrolling
 from napari_nnunet_em._napari.widgets.segment_inputs import SegmentInputs
 from napari_nnunet_em._napari.wording import (
-    STOPPED_TEXT,
     button_text,
-    finished_text,
     preview_status,
     preview_text,
 )
-from napari_nnunet_em._napari.worker import Ending, Engine, Outcome
+from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome
 from napari_nnunet_em.errors import NnunetEmError
 
 if TYPE_CHECKING:
@@ -37,7 +34,7 @@ if TYPE_CHECKING:
     from napari_nnunet_em.progress import ProgressEvent
 
 
-class SegmentWidget(QWidget):  # type: ignore[misc]
+class SegmentWidget(DockWidget):
     """Choose a layer and a model, press the button, watch the result fill in.
 
     Parameters
@@ -129,13 +126,11 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         if self.busy:
             self.progress.stopping()
 
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Stop everything when the user closes the dock, which takes the Stop button away."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.previews.stop()
-            self.jobs.close()
-            self.region.forget_viewer()
+    def close_down(self) -> None:
+        """Stop the preview, the job and those that wait."""
+        self.previews.stop()
+        self.jobs.close()
+        self.region.forget_viewer()
 
     def _refuse(self, error: NnunetEmError) -> None:
         if not self.busy:
@@ -181,16 +176,9 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
     def _on_queue(self) -> None:
         self.progress.queue.show_entries(self.jobs.queue.waiting)
 
-    def _on_ended(self, request: Request, outcome: Outcome) -> None:
+    def _on_ended(self, request: Request, outcome: RunOutcome) -> None:
         self._name_button()
-        if outcome.ending is Ending.FINISHED:
-            counts = {found.name: len(found.table) for found in outcome.objects}
-            self.progress.rest(finished_text(counts, request.job.store))
-        elif outcome.ending is Ending.STOPPED:
-            self.progress.rest(STOPPED_TEXT)
-        else:
-            self.progress.rest(outcome.message)
-            show_error(outcome.message)
+        self.progress.show_result(outcome, request.job.store)
 
     def _on_preview_event(self, event: ProgressEvent) -> None:
         if not self.jobs.busy:

@@ -1,4 +1,4 @@
-"""How many objects there are of each size; dragging over the plot chooses a range of sizes."""
+"""How many objects there are of each size; where wanted, dragging over the plot chooses a range of sizes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,18 @@ _HEIGHT = 96
 _DRAG_PIXELS = 4
 _SHOWN = QColor("#5b9bd5")
 _TICK_GAP = 6
+_NO_SIZES = "No sizes to show"
 
 
 class SizePlot(QWidget):  # type: ignore[misc]
     """Bars on a logarithmic axis of sizes: all objects, and in front of them those that are shown.
+
+    Parameters
+    ----------
+    choosable : bool
+        Whether dragging chooses a range of sizes.
+    parent : QWidget, optional
+        The parent.
 
     Signals
     -------
@@ -31,19 +39,22 @@ class SizePlot(QWidget):  # type: ignore[misc]
 
     range_chosen = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, *, choosable: bool = True, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._choosable = choosable
         self.scale: LogScale | None = None
         self.range: tuple[float | None, float | None] = (None, None)
-        self._unit = ""
+        self.unit = ""
+        self._nothing = _NO_SIZES
         self._all: Counts = ()
         self._shown: Counts = ()
         self._pressed: float | None = None
         self._dragged: float | None = None
         self.setMinimumHeight(_HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("Objects by size. Drag to show a range of sizes; double-click to show all sizes.")
-        self.setCursor(Qt.CursorShape.CrossCursor)
+        if choosable:
+            self.setToolTip("Objects by size. Drag to show a range of sizes; double-click to show all sizes.")
+            self.setCursor(Qt.CursorShape.CrossCursor)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """As wide as there is room, and low."""
@@ -61,8 +72,14 @@ class SizePlot(QWidget):  # type: ignore[misc]
         all_sizes, shown_sizes : array of int, (bins,)
             Objects in each step: all, and those that pass the filter.
         """
-        self.scale, self._unit, self._all, self._shown = scale, unit, all_sizes, shown_sizes
+        self.scale, self.unit, self._all, self._shown = scale, unit, all_sizes, shown_sizes
+        self._nothing = _NO_SIZES
         self.update()
+
+    def show_nothing(self, why: str, unit: str = "") -> None:
+        """Draw no bars, and say why there are none."""
+        self.show_counts(None, unit, (), ())
+        self._nothing = why
 
     def show_range(self, low: float | None, high: float | None) -> None:
         """Mark a range of sizes, open where an end is None."""
@@ -71,7 +88,8 @@ class SizePlot(QWidget):  # type: ignore[misc]
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Begin a range."""
-        if event.button() == Qt.MouseButton.LeftButton and self.scale is not None:
+        left = event.button() == Qt.MouseButton.LeftButton
+        if self._choosable and left and self.scale is not None:
             self._pressed, self._dragged = event.position().x(), None
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
@@ -91,7 +109,8 @@ class SizePlot(QWidget):  # type: ignore[misc]
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:  # noqa: N802
         """Choose every size."""
         self._pressed = self._dragged = None
-        self.range_chosen.emit(None)
+        if self._choosable:
+            self.range_chosen.emit(None)
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802
         """Draw axis, bars and range."""
@@ -99,7 +118,7 @@ class SizePlot(QWidget):  # type: ignore[misc]
         text = self.palette().color(self.foregroundRole())
         if self.scale is None:
             painter.setPen(_faint(text, 140))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No sizes to show")
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._nothing)
             return
         plot = self._plot()
         highest = max(1, int(np.max(self._all, initial=0)))
@@ -150,16 +169,16 @@ class SizePlot(QWidget):  # type: ignore[misc]
         metrics = self.fontMetrics()
         baseline = plot.bottom() + metrics.ascent() + 4
         painter.drawText(QPointF(plot.left(), plot.top() + metrics.ascent() * 0.6), f"{highest:,}")
-        unit_left = plot.right() - metrics.horizontalAdvance(self._unit)
-        painter.drawText(QPointF(unit_left, baseline), self._unit)
+        unit_left = plot.right() - metrics.horizontalAdvance(self.unit)
+        painter.drawText(QPointF(unit_left, baseline), self.unit)
         assert self.scale is not None
         right = plot.left() - _TICK_GAP
-        for size in self.scale.decades():
-            x, text = self._x(size), f"{size:,.10g}"
+        for size in self.scale.ticks():
+            x, text = self._x(size), f"{float(f'{size:.3g}'):,.10g}"
             width = metrics.horizontalAdvance(text)
-            left = min(max(x - width / 2, plot.left()), plot.right() - width)
+            left = max(min(x - width / 2, unit_left - _TICK_GAP - width), plot.left())
             painter.drawLine(QPointF(x, plot.bottom()), QPointF(x, plot.bottom() + 3))
-            if left > right and left + width < unit_left - _TICK_GAP:
+            if left > right:
                 painter.drawText(QPointF(left, baseline), text)
                 right = left + width + _TICK_GAP
 

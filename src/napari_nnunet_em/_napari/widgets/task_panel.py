@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_nnunet_em._napari.tasks import TaskEnd, run_task
+from napari_nnunet_em._napari.tasks import run_task
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
-from napari_nnunet_em._napari.worker import Ending, token_worker
+from napari_nnunet_em._napari.worker import Ending, Outcome, token_worker
 from napari_nnunet_em.progress import CancelToken, Events
 
 
 class TaskPanel(ProgressPanel):
     """Runs what it is given, shows how far it is, and says how it ended.
+
+    Parameters
+    ----------
+    start_text, stop_tip : str
+        What the button says, and what stopping means here.
+    stopped_text : str or None
+        What is said of a task that was stopped; its own words where this is None.
+    parent : QWidget, optional
+        The parent.
 
     Signals
     -------
@@ -29,8 +37,17 @@ class TaskPanel(ProgressPanel):
     began = Signal()
     ended = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        start_text: str,
+        stop_tip: str,
+        stopped_text: str | None = "Stopped.",
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
+        self.start_button.setText(start_text)
+        self.stop_button.setToolTip(stop_tip)
+        self._stopped_text = stopped_text
         self._token: CancelToken | None = None
         self._then: Callable[[Any], str | None] = _nothing
         self._otherwise: Callable[[], None] = _nothing
@@ -64,7 +81,7 @@ class TaskPanel(ProgressPanel):
         if self._token is not None:
             return
         self._token, self._then, self._otherwise = CancelToken(), then, otherwise or _nothing
-        worker = token_worker(title, run_task, work, token=self._token)
+        worker = token_worker(title, run_task, work, title, token=self._token)
         worker.yielded.connect(self.show_event)
         worker.returned.connect(self._on_end)
         # Not a method of this object: by then the object is gone.
@@ -79,20 +96,18 @@ class TaskPanel(ProgressPanel):
             self._token.cancel()
             self.stopping()
 
-    def refuse(self, message: str) -> None:
-        """Say why something cannot be done, below the button and in a notification."""
-        self.rest(message)
-        show_error(message)
-
-    def _on_end(self, end: TaskEnd) -> None:
+    def _on_end(self, outcome: Outcome[Any]) -> None:
         self._token = None
-        self.rest(end.message)
-        if end.ending is Ending.FINISHED:
-            self.rest(self._then(end.value) or "")
-        else:
+        if outcome.ending is Ending.FINISHED:
+            self.rest("")
+            self.rest(self._then(outcome.value) or "")
+        elif outcome.ending is Ending.STOPPED:
+            self.rest(outcome.message if self._stopped_text is None else self._stopped_text)
             self._otherwise()
-        if end.ending is Ending.FAILED:
-            self.refuse(end.message)
+        else:
+            self.rest(outcome.message)
+            self._otherwise()
+            self.refuse(outcome.message)
         # The table is large, and these may hold it.
         self._then = self._otherwise = _nothing
         self.ended.emit()

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nnunet_em.instances.preview.request import Preview
+from napari_nnunet_em.measurement.distribution import LogScale
 
 _BINS = 24
+_ROOM = 1.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,15 +20,15 @@ class SizeHistogram:
 
     Attributes
     ----------
-    edges : array, (bins + 1,), float64
-        Bounds of the bins, ascending; empty without objects.
+    scale : LogScale or None
+        The axis of sizes; None without objects.
     counts : array, (bins,), int64
-        Objects in each bin.
+        Objects in each bin; empty without objects.
     unit : str
-        Of the edges: ``µm³``, or ``voxels`` where the voxel size is unknown.
+        Of the sizes: ``µm³``, or ``voxels`` where the voxel size is unknown.
     """
 
-    edges: NDArray[np.float64]
+    scale: LogScale | None
     counts: NDArray[np.int64]
     unit: str
 
@@ -45,9 +47,7 @@ def size_histogram(preview: Preview, bins: int = _BINS) -> SizeHistogram:
     unit = "voxels" if volumes is None else "µm³"
     sizes = preview.voxels.astype(np.float64) if volumes is None else volumes
     if not sizes.size:
-        return SizeHistogram(np.empty(0), np.empty(0, dtype=np.int64), unit)
-    low, high = float(sizes.min()), float(sizes.max())
+        return SizeHistogram(None, np.empty(0, dtype=np.int64), unit)
     # Objects of one size, or a single one, still fill a bin that one can see.
-    edges = np.geomspace(low / 1.05, high * 1.05, bins + 1)
-    counts, _ = np.histogram(sizes, edges)
-    return SizeHistogram(edges, counts.astype(np.int64), unit)
+    scale = LogScale(float(sizes.min()) / _ROOM, float(sizes.max()) * _ROOM, bins)
+    return SizeHistogram(scale, scale.count(sizes), unit)

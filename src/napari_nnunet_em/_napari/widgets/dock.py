@@ -1,0 +1,29 @@
+"""What every dock widget does when napari docks it, and when the user closes the dock."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QWidget
+
+
+class DockWidget(QWidget):  # type: ignore[misc]
+    """A widget that is told when it is docked and when its dock is closed.
+
+    Closing the dock takes the Stop button away, so a subclass stops there whatever it runs.
+    """
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Tell the two moments from the parent: napari takes it away when the user closes the dock."""
+        super().changeEvent(event)
+        if event.type() != QEvent.Type.ParentChange:
+            return
+        if self.parent() is None:
+            self.close_down()
+        else:
+            self.come_up()
+
+    def close_down(self) -> None:
+        """The user has closed the dock: stop everything."""
+
+    def come_up(self) -> None:
+        """The widget has been docked."""
