@@ -54,14 +54,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests that use the shared data, and keep all windows in one worker of pytest-xdist.
 
-    Slow tests come first, so that no worker of pytest-xdist is left alone with one at the end.
+    Windows come first, since one worker has to open them all, and then slow tests: so no worker of
+    pytest-xdist is left alone at the end.
     """
     for item in items:
         if "shared_dir" in getattr(item, "fixturenames", ()):
             item.add_marker("shared")
         if item.get_closest_marker("gui"):
             item.add_marker(pytest.mark.xdist_group("gui"))
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(
+        key=lambda item: (item.get_closest_marker("gui") is None, item.get_closest_marker("slow") is None)
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
