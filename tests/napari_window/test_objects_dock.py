@@ -269,7 +269,9 @@ def test_our_own_result_is_tuned_without_predicting_again(opened, qtbot, finishe
 
 
 def test_two_windows_work_at_once_and_closing_stops_the_work(make_napari_viewer, qtbot) -> None:
-    viewers = [make_napari_viewer(show=True) for _ in range(2)]
+    # Not shown: with two canvases in one process vispy now and then updates a texture of the one while the
+    # context of the other is current, and OpenGL refuses (error 1282).
+    viewers = [make_napari_viewer(show=False) for _ in range(2)]
     widgets = []
     for number, viewer in enumerate(viewers):
         viewer.add_image(blobs(number), name="p", **PLACE)
