@@ -27,7 +27,11 @@ from napari_nnunet_em.testing.tiny_models import make_model_folder
 
 from .conftest import PLACE, VOXEL_SIZE_NM
 
-pytestmark = pytest.mark.gui
+pytestmark = [
+    pytest.mark.gui,
+    # napari silences this one with `warnings.catch_warnings`, which another thread can undo.
+    pytest.mark.filterwarnings("ignore:Conversion from CIE-LAB:UserWarning"),
+]
 
 MINUTE = 60_000
 
@@ -294,7 +298,7 @@ def test_two_windows_work_at_once_and_closing_stops_the_work(make_napari_viewer,
 @pytest.mark.slow
 def test_the_window_stays_alive_while_a_large_view_is_split(opened, qtbot) -> None:
     viewer, widget = opened
-    viewer.add_image(blobs(5, (16, 700, 700)), name="large", **PLACE)
+    viewer.add_image(blobs(5, (16, 400, 400)), name="large", **PLACE)
     settle(widget, qtbot)
     widget.form["split"].value = "distance"
     settle(widget, qtbot)

@@ -21,7 +21,7 @@ OBJECTS, HEIGHTS, SEEDS, BOUNDARIES = "objects", "heights", "seeds", "boundaries
 
 _TITLES = {
     OBJECTS: "preview",
-    HEIGHTS: "preview: heights",
+    HEIGHTS: "preview: distance",
     SEEDS: "preview: seeds",
     BOUNDARIES: "preview: boundaries",
 }

@@ -48,7 +48,7 @@ _FIRST = ("threshold", "min_voxels", "min_volume_um3", "split", "split_strength"
 _CLEANING = ("threshold_high", "open_nm", "max_voxels", "max_volume_um3", "drop_border")
 _SELDOM = ("connectivity", "linking", "link_iou", "link_gap", "split_memory_gb")
 _SLIDERS = ("threshold", "split_strength")
-_WHY = {HEIGHTS: "Distance map", SEEDS: "Seeds", BOUNDARIES: "Boundaries"}
+_WHY = {HEIGHTS: "Distance", SEEDS: "Seeds", BOUNDARIES: "Boundaries"}
 _WHY_TIPS = {
     HEIGHTS: "By what objects are cut: the distance to their outside in nm, or the probability.",
     SEEDS: "The highest point of each object.",
