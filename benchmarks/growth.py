@@ -2,11 +2,10 @@
 
 ``python benchmarks/growth.py steps FOLDER`` runs jobs of 1, 8 and 64 times the same volume. ``python
 benchmarks/growth.py simulated FOLDER`` begins a job of 1000 x 4096 x 4096 voxels, and one of eight times
-as many (2000 x 8192 x 8192), and stops both where their memory has long reached what it stays at (see
-`Growth.rows`); ``whole`` runs the first to its end. The volume is made when it is read, and the answer
-of the network is its input, so that what is measured is the engine: statistics, reading, tiles, sums,
-writing, objects. Tiles, layout and memory are those of the model mitochondria-3d. Each job has a process
-of its own.
+as many (2000 x 8192 x 8192), and stops both early (see `Growth.rows`); ``whole`` runs the first to its
+end. The volume is made when it is read, and the answer of the network is its input, so that what is
+measured is the engine: statistics, reading, tiles, sums, writing, objects. Tiles, layout and memory are
+those of the model mitochondria-3d. Each job has a process of its own.
 
 FOLDER is for the outputs, which are deleted; ``whole`` needs about 10 GB there. Seconds by the clock are
 worth something on a quiet machine only; CPU seconds, of all threads, are worth more.
@@ -65,8 +64,9 @@ class Growth:
         Memory budget of the job; columns are as wide as it allows.
     rows : int
         Stop as soon as a block is finished that ends at this z or after it; 0: run the whole job. Then the
-        statistics of a small part of the volume stand for those of the whole, which are not gathered. A sweep
-        holds one patch depth of rows wherever it is, so that its later rows need no more memory.
+        statistics of a small part of the volume stand for those of the whole, which are not gathered. Input,
+        sums and output of a sweep are one patch deep wherever it is; but decoded chunks that the next column
+        shares are kept as it goes on, up to the budget, and only a whole job has them all.
     """
 
     shape: Shape
