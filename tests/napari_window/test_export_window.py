@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from napari_nnunet_em._napari import exporting
+from napari_nnunet_em._napari.placement import level_zero, offset_between
+from napari_nnunet_em._napari.regions import RegionKind
 from napari_nnunet_em._napari.widgets import dataset_dialog
 from napari_nnunet_em._napari.widgets.dataset_dialog import DatasetDialog, ask_for_datasets
 from napari_nnunet_em._napari.widgets.export import FROM_FILE
-from napari_nnunet_em.export import ExportSettings, export_labels
+from napari_nnunet_em.export import ExportSettings, Format, export_labels
+from napari_nnunet_em.export.formats import FORMATS
 from napari_nnunet_em.io import list_choices, open_volume
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage, finish
 
@@ -38,6 +42,18 @@ def opened(make_napari_viewer_proxy) -> tuple[Any, Any]:
     return viewer, widget
 
 
+def draw_rectangle(viewer, start, stop, **place) -> None:
+    """A rectangle whose corners are these voxels, on the grid of the layer."""
+    (z, y0, x0), (_, y1, x1) = start, stop
+    corners = np.array([(z, y0, x0), (z, y0, x1), (z, y1, x1), (z, y1, x0)], float)
+    viewer.add_shapes([corners], shape_type="rectangle", name="rectangle", **PLACE, **place)
+
+
+def choose_rectangle(widget, first: int) -> None:
+    widget.region.kind.setCurrentText(RegionKind.RECTANGLE.value)
+    widget.region.first.setValue(first)
+
+
 def press(widget, qtbot) -> None:
     qtbot.mouseClick(widget.progress.start_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(widget.progress.start_button.isEnabled, timeout=MINUTE)
@@ -55,7 +71,9 @@ def test_a_layer_is_exported_where_it_lies(opened, qtbot, tmp_path: Path) -> Non
     widget.form["format"].value = "nrrd"
     assert widget.destination.value == str(tmp_path / "out.nrrd")
     assert "3D Slicer" in widget.note.text()
-    widget.form["region"].value = "1:4,0:40,5:50"
+    assert not widget.form["region"].widget.native.isVisible()
+    draw_rectangle(viewer, (0, 0, 5), (0, 39, 49), translate=(400, 80, 160))
+    choose_rectangle(widget, 1)
     press(widget, qtbot)
     assert widget.progress.status.text() == f"Saved in {tmp_path / 'out.nrrd'}"
     written = open_volume(tmp_path / "out.nrrd")
@@ -68,8 +86,95 @@ def test_a_layer_is_exported_where_it_lies(opened, qtbot, tmp_path: Path) -> Non
     viewer.add_labels(cells(), name="more", **PLACE)
     assert widget.source.currentText() == "raw"  # chosen by hand
     widget.form["format"].value = "ome-zarr"
+    widget.region.kind.setCurrentText(RegionKind.WHOLE.value)
     press(widget, qtbot)
-    np.testing.assert_array_equal(open_volume(tmp_path / "out.zarr").array[...], cells(np.uint8)[1:, :, 5:])
+    np.testing.assert_array_equal(open_volume(tmp_path / "out.zarr").array[...], cells(np.uint8))
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".h5", ".nrrd", ".nii.gz", ".nii"])
+@pytest.mark.parametrize("kind", [RegionKind.VIEW, RegionKind.RECTANGLE])
+def test_a_region_reopens_in_place(opened, qtbot, tmp_path: Path, suffix: str, kind: RegionKind) -> None:
+    viewer, widget = opened
+    layer = viewer.add_labels(cells(), name="cells", translate=(400, 80, 160), **PLACE)
+    draw_rectangle(viewer, (2, 3, 7), (2, 30, 41), translate=(400, 80, 160))
+    viewer.dims.set_current_step(0, 2)
+    viewer.scene.camera.zoom *= 3
+    if kind is RegionKind.VIEW:
+        widget.region.kind.setCurrentText(kind.value)
+        widget.region.around.setValue(1)
+    else:
+        choose_rectangle(widget, 1)
+    region = widget.region.choice.box(viewer, layer)
+    assert 0 < region.size < layer.data.size
+    widget.destination.value = str(tmp_path / f"part{suffix}")
+    press(widget, qtbot)
+    assert "Saved in" in widget.progress.status.text()
+    (again,) = viewer.open(tmp_path / f"part{suffix}", plugin="napari-nnunet-em")
+    np.testing.assert_array_equal(np.asarray(level_zero(again)[...]), cells()[region.slices])
+    inside = offset_between(again, layer)
+    assert inside == region.start
+
+
+def test_the_region_of_a_file_is_typed(opened, qtbot, tmp_path: Path) -> None:
+    _, widget = opened
+    with h5py.File(tmp_path / "one.h5", "w") as file:
+        file["raw"] = cells(np.uint8)
+    widget.source.setCurrentText(FROM_FILE)
+    assert not widget.region.isVisible()
+    widget.path.value = str(tmp_path / "one.h5")
+    widget.form["region"].value = "1:4,0:40,5:50"
+    widget.destination.value = str(tmp_path / "part")  # completed by the format that is chosen
+    widget.form["format"].value = "nrrd"
+    assert widget.destination.value == str(tmp_path / "part.nrrd")
+    press(widget, qtbot)
+    np.testing.assert_array_equal(open_volume(tmp_path / "part.nrrd").array[...], cells(np.uint8)[1:, :, 5:])
+
+
+def test_ending_and_format_follow_each_other(opened, tmp_path: Path) -> None:
+    _, widget = opened
+    for name, kind in (("a.h5", Format.HDF5), ("a.zarr", Format.OME_ZARR), ("a.tiff", Format.TIFF)):
+        widget.destination.value = str(tmp_path / name)
+        assert (widget.form["format"].value, widget.destination.value) == (kind, str(tmp_path / name))
+    for kind in (Format.NIFTI, Format.OME_ZARR):
+        widget.form["format"].value = kind
+        assert widget.destination.value.endswith(FORMATS[kind].suffixes[0])
+    (tmp_path / "a.zarr").mkdir()
+    widget.destination.value = str(tmp_path / "a")
+    assert "exists already" in widget.note.text()  # a.zarr is meant
+
+
+def test_the_button_takes_a_folder_that_does_not_exist(opened, qtbot, tmp_path: Path, monkeypatch) -> None:
+    _, widget = opened
+    (tmp_path / "old.zarr" / "labels").mkdir(parents=True)
+    widget.destination.value = str(tmp_path / "old.zarr")
+    typed: list[str] = []
+
+    def answer(dialog: QFileDialog) -> int:
+        """What a person does in the dialog: type a name, and press Save."""
+        dialog.open()
+        QApplication.processEvents()  # Qt lists the folder first
+        assert Path(dialog.directory().absolutePath()) == tmp_path
+        line = dialog.findChild(QLineEdit, "fileNameEdit")
+        assert Path(line.text()).name == "old.zarr"  # not gone into
+        if typed[-1].startswith("*"):
+            chosen = next(f for f in dialog.nameFilters() if typed[-1] in f)
+            dialog.selectNameFilter(chosen)
+            dialog.filterSelected.emit(chosen)
+        else:
+            line.selectAll()
+            qtbot.keyClicks(line, typed[-1])
+        dialog.accept()
+        return dialog.result()
+
+    monkeypatch.setattr(QFileDialog, "exec", answer)
+    for text, path in (("new", "new.zarr"), ("*.nrrd", "old.nrrd"), ("a.ome.tif", "a.ome.tif")):
+        widget.destination.value = str(tmp_path / "old.zarr")
+        typed.append(text)
+        qtbot.mouseClick(widget.destination.widget.choose_btn.native, Qt.MouseButton.LeftButton)
+        assert widget.destination.value == str(tmp_path / path)
+    monkeypatch.setattr(QFileDialog, "exec", lambda _: QFileDialog.DialogCode.Rejected)
+    qtbot.mouseClick(widget.destination.widget.choose_btn.native, Qt.MouseButton.LeftButton)
+    assert widget.destination.value == str(tmp_path / "a.ome.tif")
 
 
 def test_a_volume_in_a_file_is_chosen_and_exported(opened, qtbot, tmp_path: Path) -> None:
@@ -109,6 +214,9 @@ def test_what_cannot_be_exported_is_said(opened, qtbot, tmp_path: Path) -> None:
     viewer.add_labels(cells()[None], name="series")
     widget.source.setCurrentText("series")
     refused("has 4 axes")
+    viewer.add_image(np.zeros((40, 50, 3), np.uint8), name="colours", rgb=True)
+    widget.source.setCurrentText("colours")
+    refused("holds colours")
     viewer.layers.clear()
     viewer.add_labels(cells(), name="cells")
     refused("There is no destination")

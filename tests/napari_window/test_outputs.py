@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_nnunet_em._napari.outputs import output_folder, output_name
+from napari_nnunet_em._napari.outputs import completed, file_filter, output_folder, output_name, saved_path
+from napari_nnunet_em.export import Format
 from napari_nnunet_em.geometry import Box
 
 
@@ -61,3 +62,30 @@ def test_without_a_home_to_write_to_the_folder_for_temporary_files_serves(
     monkeypatch.setattr(os, "access", lambda *_: False)
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "t"))
     assert output_folder(str(tmp_path / "v.tif"), tmp_path) == tmp_path / "t" / "napari-nnunet-em"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kind", "meant"),
+    [
+        ("cells.zarr", Format.OME_ZARR, "cells.zarr"),
+        ("cells", Format.OME_ZARR, "cells.zarr"),
+        ("cells.v2", Format.TIFF, "cells.v2.ome.tif"),
+        ("cells.nii", Format.OME_ZARR, "cells.nii"),
+        # Dialogs go into a folder that exists.
+        ("old.zarr/old.zarr", Format.OME_ZARR, "old.zarr"),
+        ("old.zarr/labels/new", Format.OME_ZARR, "old.zarr"),
+        ("old.zarr/cells.nrrd", Format.NRRD, "old.zarr/cells.nrrd"),
+        ("old.zarr/cells.nrrd", Format.OME_ZARR, "old.zarr/cells.nrrd"),
+        ("none.zarr/new.zarr", Format.OME_ZARR, "none.zarr/new.zarr"),
+    ],
+)
+def test_what_a_save_dialog_means(tmp_path: Path, chosen: str, kind: Format, meant: str) -> None:
+    (tmp_path / "old.zarr").mkdir()
+    assert saved_path(tmp_path / chosen, kind) == tmp_path / meant
+
+
+def test_endings_of_paths_that_are_typed() -> None:
+    assert completed(Path("a/cells"), Format.NRRD) == Path("a/cells.nrrd")
+    assert completed(Path("a/cells.png"), Format.NRRD) == Path("a/cells.png")
+    assert completed(Path(), Format.NRRD) == Path()
+    assert file_filter(Format.NIFTI) == "NIfTI (*.nii.gz *.nii)"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nnunet_em._napari.comparison import layer_labels
 from napari_nnunet_em._napari.placement import length_in_nm
+from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.export import ExportSettings, export_labels, open_source
 from napari_nnunet_em.io import Volume
 from napari_nnunet_em.progress import CancelToken, Events
@@ -24,8 +25,13 @@ def layer_volume(layer: Layer) -> Volume:
     Raises
     ------
     InputError
-        If the layer has other axes than those of a volume or an image.
+        If the layer has colours, or other axes than those of a volume or an image.
     """
+    if getattr(layer, "rgb", False):
+        raise InputError(
+            f"The layer {layer.name!r} holds colours, which are not exported: split its channels "
+            "(Layer > Split RGB) and choose one of them."
+        )
     volume = layer_labels(layer).volume
     return placed(volume, layer.translate, layer.units)
 

@@ -13,7 +13,9 @@ from magicgui.widgets import CheckBox, ComboBox, FileEdit, FloatSpinBox, LineEdi
 from magicgui.widgets.bases import ValueWidget
 from pydantic.fields import FieldInfo
 
+from napari_nnunet_em._napari.widgets.save_dialog import save_field
 from napari_nnunet_em._napari.wording import as_text
+from napari_nnunet_em.export import Format
 
 Choices = Sequence[tuple[str, Any]]
 
@@ -59,7 +61,9 @@ def _bounds(info: FieldInfo, step: float) -> dict[str, Any]:
     return {"min": -_UNBOUNDED if least is None else least, "max": _UNBOUNDED if most is None else most}
 
 
-def make_widget(info: FieldInfo, choices: Choices | None, file_mode: str | None) -> ValueWidget[Any]:
+def make_widget(
+    info: FieldInfo, choices: Choices | None, file_mode: str | None, formats: Sequence[Format]
+) -> ValueWidget[Any]:
     """The widget for a declaration, holding its default.
 
     Parameters
@@ -70,13 +74,15 @@ def make_widget(info: FieldInfo, choices: Choices | None, file_mode: str | None)
         Offer these values only.
     file_mode : str or None
         Mode of magicgui's ``FileEdit``, for a path.
+    formats : sequence of Format
+        What the dialog of mode ``w`` offers.
     """
     default = info.get_default(call_default_factory=True)
     kind = _bare_type(info.annotation)
     if choices is not None:
         return ComboBox(choices=tuple(choices))
     if file_mode is not None:
-        return _make_file_edit(file_mode)
+        return _make_file_edit(file_mode, formats)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         named: list[tuple[str, Any]] = [(_words(member), member) for member in kind]
         return ComboBox(choices=named if default is not None else [*named, ("", None)], value=default)
@@ -89,8 +95,8 @@ def make_widget(info: FieldInfo, choices: Choices | None, file_mode: str | None)
     return line
 
 
-def _make_file_edit(mode: str) -> FileEdit:
-    edit = FileEdit(mode=mode)
+def _make_file_edit(mode: str, formats: Sequence[Format]) -> FileEdit:
+    edit = save_field(formats) if mode == "w" else FileEdit(mode=mode)
     edit.choose_btn.text = "…"
     edit.choose_btn.max_width = 34
     return edit

@@ -16,6 +16,7 @@ from napari_nnunet_em._napari.fieldwidgets import Choices, declared_unit, make_w
 from napari_nnunet_em._napari.wording import as_text
 from napari_nnunet_em.config import Settings
 from napari_nnunet_em.errors import SettingsError
+from napari_nnunet_em.export import Format
 
 S = TypeVar("S", bound=Settings)
 
@@ -33,6 +34,8 @@ class Field:
         Offer these values only, where they depend on the data at hand (the folds of a model, say).
     file_mode : str, optional
         Show a path with a button that opens a file dialog; a mode of magicgui's ``FileEdit``.
+    formats : sequence of Format, optional
+        What the dialog of mode ``w`` offers to save: OME-Zarr without it.
     """
 
     def __init__(
@@ -42,10 +45,11 @@ class Field:
         *,
         choices: Choices | None = None,
         file_mode: str | None = None,
+        formats: Sequence[Format] = (Format.OME_ZARR,),
     ) -> None:
         self.name = name
         self._info = group.model_fields[name]
-        self.widget = make_widget(self._info, choices, file_mode)
+        self.widget = make_widget(self._info, choices, file_mode, formats)
         self.widget.tooltip = self.tooltip
 
     @property

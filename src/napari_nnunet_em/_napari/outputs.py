@@ -8,6 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_nnunet_em.export import Format
+from napari_nnunet_em.export.formats import FORMATS, format_of
+
 if TYPE_CHECKING:
     from napari_nnunet_em.geometry import Box
 
@@ -46,3 +49,30 @@ def output_folder(source: str | None, home: Path) -> Path:
 
 def _is_inside_zarr(folder: Path) -> bool:
     return any(part.lower().endswith((".zarr", ".n5")) for part in folder.parts)
+
+
+def file_filter(kind: Format) -> str:
+    """A format as save dialogs list it, such as ``NRRD (*.nrrd)``."""
+    return f"{FORMATS[kind].title} ({' '.join(f'*{suffix}' for suffix in FORMATS[kind].suffixes)})"
+
+
+def saved_path(chosen: Path, kind: Format) -> Path:
+    """What is meant by the path that a save dialog gives.
+
+    Parameters
+    ----------
+    chosen : pathlib.Path
+        From the dialog. Dialogs go into a folder that exists instead of taking it; so a path inside a
+        ``.zarr`` means the ``.zarr`` itself, the outermost one.
+    kind : Format
+        What is saved where the path has no ending of a known format.
+    """
+    stores = [p for p in chosen.parents if p.suffix.lower() == ".zarr" and p.is_dir()]
+    if stores and format_of(chosen) in (Format.OME_ZARR, None) and kind is Format.OME_ZARR:
+        return stores[-1]
+    return chosen if format_of(chosen) else chosen.with_name(chosen.name + FORMATS[kind].suffixes[0])
+
+
+def completed(path: Path, kind: Format) -> Path:
+    """A path that was typed, with the ending of a format where it has none at all."""
+    return path.with_name(path.name + FORMATS[kind].suffixes[0]) if path.name and not path.suffix else path

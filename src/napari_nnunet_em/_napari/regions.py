@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RegionKind(enum.Enum):
-    """What is segmented, as the form calls it."""
+    """Which part of a layer is meant, as forms call it."""
 
     WHOLE = "Whole volume"
     VIEW = "Current view"
@@ -32,7 +32,7 @@ class RegionChoice:
     Attributes
     ----------
     kind : RegionKind
-        What is segmented.
+        Whole, view or rectangle.
     around : int
         For the view: slices before and after the one that is shown.
     shapes : napari.layers.Shapes or None

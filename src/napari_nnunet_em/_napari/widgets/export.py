@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels, Layer
 from qtpy.QtWidgets import QComboBox, QLabel, QWidget
 
 from napari_nnunet_em._napari.exporting import layer_volume, run_export
 from napari_nnunet_em._napari.form import Field, SettingsForm
+from napari_nnunet_em._napari.outputs import completed
 from napari_nnunet_em._napari.widgets.dock import DockWidget
+from napari_nnunet_em._napari.widgets.region_picker import RegionPicker
 from napari_nnunet_em._napari.widgets.rows import (
     add_field,
     add_row,
+    add_wide_row,
     column,
     form_layout,
     note_label,
@@ -23,14 +27,18 @@ from napari_nnunet_em._napari.widgets.rows import (
 from napari_nnunet_em._napari.widgets.task_panel import TaskPanel
 from napari_nnunet_em._napari.wording import error_note, export_note
 from napari_nnunet_em.errors import InputError, NnunetEmError
-from napari_nnunet_em.export import ExportSettings, Values, choose_format, renamed
+from napari_nnunet_em.export import ExportSettings, Format, Values, choose_format, renamed
+from napari_nnunet_em.export.formats import FORMATS, format_of
+from napari_nnunet_em.export.landing import check_destination
 from napari_nnunet_em.export.settings import ExportFiles
 from napari_nnunet_em.io import Choice, Volume, list_choices
 
 if TYPE_CHECKING:
     import napari
 
-_FIRST = ("format", "region", "overwrite")
+    from napari_nnunet_em.geometry import Box
+
+_FORMATS = tuple(kind for kind in Format if kind is not Format.AUTO)
 _MORE = ("name", "compression", "compression_level", "ome_zarr_version")
 FROM_FILE = "A file or folder"
 
@@ -52,16 +60,21 @@ class ExportWidget(DockWidget):
         self._choices: tuple[Choice, ...] = ()
         self.source, self.inside = QComboBox(), QComboBox()
         self.path = Field(ExportFiles, "source", file_mode="r")
-        self.destination = Field(ExportFiles, "destination", file_mode="w")
-        self.form = SettingsForm(ExportSettings, [Field(ExportSettings, name) for name in (*_FIRST, *_MORE)])
+        self.destination = Field(ExportFiles, "destination", file_mode="w", formats=_FORMATS)
+        self.region = RegionPicker(napari_viewer)
+        kinds = [(FORMATS[kind].title, kind) for kind in _FORMATS]
+        fields = [Field(ExportSettings, name) for name in ("region", "overwrite", *_MORE)]
+        self.form = SettingsForm(ExportSettings, [Field(ExportSettings, "format", choices=kinds), *fields])
         self.note: QLabel = note_label()
         self.progress = TaskPanel("Export", "Stop; nothing is left on disk then.", stopped_text=None)
         self._lay_out()
         self.source.currentIndexChanged.connect(self._on_source)
         self.source.activated.connect(self._on_chosen_by_hand)
         self.path.widget.changed.connect(self._on_path)
-        self.destination.widget.changed.connect(self._say)
+        self.destination.widget.changed.connect(self._on_destination)
         self.form["format"].widget.changed.connect(self._on_format)
+        for name in ("overwrite", *_MORE):
+            self.form[name].widget.changed.connect(self._say)
         self.progress.started.connect(self.start)
         self.reset_choices()
 
@@ -71,17 +84,21 @@ class ExportWidget(DockWidget):
         top = form_layout()
         self.source.setToolTip("The layer that is exported, or a file that need not be open.")
         self.inside.setToolTip("Which of the volumes in the file or folder.")
-        add_row(top, "Source", self.source)
         self.path.widget.native.setToolTip("A file, or a folder such as out.zarr, whose path can be typed.")
-        add_row(top, "File or folder", self.path.widget.native)
+        add_row(top, "Source", self.source)
+        self._file_row = add_wide_row(top, "File or folder", self.path.widget.native)
         add_row(top, "Volume in it", self.inside)
-        add_field(top, self.destination)
-        for name in _FIRST:
-            add_field(top, self.form[name])
+        add_row(top, "Region", self.region)
+        top.addRow(self.region.note)
+        add_field(top, self.form["region"])
+        add_field(top, self.form["format"])
+        self.destination.widget.native.setToolTip(self.destination.tooltip)
+        add_wide_row(top, self.destination.label, self.destination.widget.native)
+        add_field(top, self.form["overwrite"])
         self._rows = top
         rows.addLayout(top)
         rows.addWidget(self.note)
-        rows.addWidget(section("Packing and names", [self.form[name] for name in _MORE], open_now=False))
+        rows.addWidget(section("Compression and names", [self.form[name] for name in _MORE], open_now=False))
         rows.addStretch(1)
         layout = column(self)
         layout.addWidget(scrolling(content), 1)
@@ -103,25 +120,28 @@ class ExportWidget(DockWidget):
         elif file_before:
             self.source.setCurrentIndex(len(self._offered))
         self.source.blockSignals(False)
+        self.region.reset_choices()
         self._on_source()
 
     def start(self) -> None:
         """Export what is chosen; what cannot be is said below the button and in a notification."""
         try:
             source, values = self._chosen()
-            destination = self.destination.value
-            if destination in ("", "."):
+            destination = self._destination()
+            if not destination.name:
                 raise InputError("There is no destination: choose the file to write, such as labels.ome.tif.")
-            settings = self.form.settings(values=values, name=self.form["name"].value or self._own_name())
+            name = self.form["name"].value or self._own_name()
+            settings = self._settings(values=values, name=name, region=self._chosen_region())
         except NnunetEmError as error:
             self.progress.refuse(str(error))
             return
-        work = partial(run_export, source, destination, settings)
+        work = partial(run_export, source, str(destination), settings)
         self.progress.start(f"export to {destination}", work, "Saved in {}".format)
 
     def close_down(self) -> None:
         """Stop the running export before its next block."""
         self.progress.stop()
+        self.region.forget_viewer()
 
     def _layer(self) -> Layer | None:
         index = self.source.currentIndex()
@@ -144,12 +164,29 @@ class ExportWidget(DockWidget):
             raise InputError("There is no source: choose a layer, or a file or folder.")
         return self.path.value, Values.AUTO
 
+    def _chosen_region(self) -> Box | str | None:
+        layer = self._layer()
+        return self.form["region"].value if layer is None else self.region.choice.box(self._viewer, layer)
+
+    def _destination(self) -> Path:
+        return completed(self.destination.widget.value, self.form["format"].value)
+
+    def _settings(self, **others: Any) -> ExportSettings:
+        # The ending decides the format, so that what is written is never called something else.
+        return self.form.settings(format=Format.AUTO, **others)
+
     def _on_chosen_by_hand(self, _index: int) -> None:
         self._by_hand = True
 
     def _on_source(self, _index: int = 0) -> None:
-        from_file = self._layer() is None
-        self._rows.setRowVisible(self.path.widget.native, from_file)
+        layer = self._layer()
+        from_file = layer is None
+        self.region.follow_layer(layer)
+        self.form["name"].widget.native.setPlaceholderText(self._own_name() or "")
+        for widget in (self.region, self.region.note):
+            self._rows.setRowVisible(widget, not from_file)
+        self._rows.setRowVisible(self.form["region"].widget.native, from_file)
+        self._rows.setRowVisible(self._file_row, from_file)
         self._rows.setRowVisible(self.inside, from_file and len(self._choices) > 1)
         self._say()
 
@@ -168,22 +205,31 @@ class ExportWidget(DockWidget):
         self.inside.setCurrentIndex(next((i for i, name in enumerate(names) if "labels" in name), 0))
         self._on_source()
 
-    def _on_format(self, _value: object = None) -> None:
+    def _on_format(self, kind: Format) -> None:
         """Give the destination the ending of the format."""
         path = self.destination.widget.value
-        new = renamed(path, self.form["format"].value)
+        new = renamed(path, kind)
         if new != path:
             self.destination.value = new
         self._say()
 
+    def _on_destination(self, path: Path) -> None:
+        """Show the format that the ending stands for."""
+        stated = format_of(path)
+        if stated is not None:
+            self.form["format"].value = stated
+        self._say()
+
     def _say(self, _value: object = None) -> None:
         """What will be written, or why it cannot be."""
-        path = self.destination.widget.value
+        path = self._destination()
         if not path.name:
             self.note.setText("")
             return
         try:
-            settings = self.form.settings()
-            self.note.setText(export_note(choose_format(path, settings)))
+            settings = self._settings(region=None)
+            kind = choose_format(path, settings)
+            check_destination(path, "memory", folder=kind is Format.OME_ZARR, overwrite=settings.overwrite)
+            self.note.setText(export_note(kind))
         except NnunetEmError as error:
             self.note.setText(error_note(str(error)))

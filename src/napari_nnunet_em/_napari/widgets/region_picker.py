@@ -1,4 +1,4 @@
-"""Choice of the part to segment, with the voxels that it means now."""
+"""Choice of the part of a layer that is meant, with the voxels that it means now."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         self.kind.setToolTip("Everything, what is on the canvas now, or below a rectangle that you draw.")
         self.around = QSpinBox()
         self.around.setRange(0, _MOST_AROUND)
+        self.around.setPrefix("± ")
+        self.around.setSuffix(" slices")
         self.around.setToolTip("Slices before and after the one that is shown.")
         self.shapes = QComboBox()
         self.shapes.setToolTip(
@@ -62,9 +64,9 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         self.first.setToolTip("First slice.")
         self.last.setToolTip("Last slice.")
         for box in (self.first, self.last):
-            box.setButtonSymbols(
-                QSpinBox.ButtonSymbols.NoButtons
-            )  # two of them would not leave room for digits
+            box.setPrefix("z ")
+            # Two pairs of buttons would not leave room for digits.
+            box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.note = note_label()
         self._lay_out()
         # The view changes with every step of the mouse.
@@ -81,9 +83,9 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         self._on_choice()
 
     def _lay_out(self) -> None:
-        self._view_row = _row(QLabel("±"), self.around, QLabel("slices"))
+        self._view_row = _row(self.around)
         self._shapes_row = _row(self.shapes)
-        self._slices_row = _row(QLabel("slices"), self.first, QLabel("to"), self.last)
+        self._slices_row = _row(self.first, QLabel("to"), self.last)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)

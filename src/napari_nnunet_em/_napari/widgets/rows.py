@@ -35,6 +35,20 @@ def add_row(layout: QFormLayout, title: str, widget: QWidget) -> None:
     layout.addRow(label, widget)
 
 
+def add_wide_row(layout: QFormLayout, title: str, widget: QWidget) -> QWidget:
+    """A title, and its widget below it over the whole width, as paths need it; returns the row."""
+    row = QWidget()
+    both = QVBoxLayout(row)
+    both.setContentsMargins(0, 0, 0, 0)
+    both.setSpacing(2)
+    label = QLabel(title)
+    label.setToolTip(widget.toolTip())
+    both.addWidget(label)
+    both.addWidget(widget)
+    layout.addRow(row)
+    return row
+
+
 def add_field(layout: QFormLayout, field: Field) -> None:
     """A row for a setting: title, value, and the description as tooltip of both."""
     native = field.widget.native
