@@ -16,6 +16,9 @@ JOB_FOLDER = ".nnunet-em"
 JOB_FILE = "job.json"
 """In `JOB_FOLDER`: the job that fills the output. Images saved without a job have none."""
 
+LOCK_FILES = ("writer.lock", "writer.json")
+"""In `JOB_FOLDER`: who writes the output now. They outlast all that is written."""
+
 _OURS = re.compile(r"\d+|labels|tables|zarr\.json|\.zgroup|\.zattrs|\.zmetadata|\.DS_Store|.*\.partial")
 _ZARR_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
@@ -100,6 +103,30 @@ def remove_store(store: Path) -> None:
     store = Path(store)
     if not os.path.lexists(store):
         return
+    _check_removable(store)
+    empty_store(store)
+    with explained(store, "deleted"):
+        shutil.rmtree(store / JOB_FOLDER)
+        store.rmdir()
+
+
+def empty_store(store: Path) -> None:
+    """Delete all that an output of ours holds, but for what tells others that it is being written.
+
+    Parameters and errors are those of `remove_store`.
+    """
+    kept = {store / JOB_FOLDER, *(store / JOB_FOLDER / name for name in LOCK_FILES)}
+    inside = (store / JOB_FOLDER).iterdir() if is_ours(store) else ()
+    doomed = [path for path in (*store.iterdir(), *inside) if path not in kept]
+    if not doomed:
+        return
+    _check_removable(store)
+    with explained(store, "deleted"):
+        for path in doomed:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _check_removable(store: Path) -> None:
     if store.is_symlink() or not is_ours(store):
         raise OutputError(
             f"{store} is not deleted because it is not an output of this program "
@@ -111,12 +138,6 @@ def remove_store(store: Path) -> None:
             f"{store} is not deleted because it also holds {foreign[0]!r}, which this program did not write: "
             "move that away first."
         )
-    with explained(store, "deleted"):
-        for path in store.iterdir():
-            if path.name != JOB_FOLDER:
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        shutil.rmtree(store / JOB_FOLDER)
-        store.rmdir()
 
 
 def _check_not_saved_by_hand(store: Path) -> None:

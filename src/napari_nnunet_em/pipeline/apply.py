@@ -24,6 +24,7 @@ from napari_nnunet_em.measurement import store_table
 from napari_nnunet_em.pipeline.clock import peak_memory_bytes
 from napari_nnunet_em.pipeline.identity import differences, digest
 from napari_nnunet_em.pipeline.journal import JobFolder
+from napari_nnunet_em.pipeline.locking import only_writer
 from napari_nnunet_em.pipeline.objects import SETTINGS
 from napari_nnunet_em.pipeline.opening import versions
 from napari_nnunet_em.pipeline.prediction import open_or_create
@@ -186,11 +187,12 @@ def label_probability(job: LabelJob, cancel: CancelToken | None = None) -> Itera
     source, identity = job.source, job.identity()
     check_output(job.store, job.probability.origin)
     cancel.raise_if_cancelled()
-    folder = _begin(job, identity)
-    found = yield from _labelled(job, source, folder, cancel)
-    store_table(job.store, _NAME, found.table)
-    shutil.rmtree(folder.path / "scratch", ignore_errors=True)
-    _finish(job, folder, found, time.perf_counter() - started)
+    with only_writer(job.store):
+        folder = _begin(job, identity)
+        found = yield from _labelled(job, source, folder, cancel)
+        store_table(job.store, _NAME, found.table)
+        shutil.rmtree(folder.path / "scratch", ignore_errors=True)
+        _finish(job, folder, found, time.perf_counter() - started)
     yield ProgressEvent(Stage.FINISHED, 1, 1, store=job.store)
 
 

@@ -21,6 +21,7 @@ from napari_nnunet_em.io import MultiscaleSink
 from napari_nnunet_em.measurement import ObjectTable, Placement, store_table, stored_table
 from napari_nnunet_em.measurement.selection import Ids, ascending_ids
 from napari_nnunet_em.pipeline.journal import JobFolder
+from napari_nnunet_em.pipeline.locking import only_writer
 from napari_nnunet_em.progress import CancelToken, Events, ProgressEvent, Stage
 
 if TYPE_CHECKING:
@@ -65,13 +66,22 @@ def delete_objects(
     InputError
         When there is no table, or an id is not in it.
     OutputError
-        When the labels are not ours, are still being made, or cannot be written.
+        When the labels are not ours, are still being made, cannot be written, or another process writes the
+        same output.
     Cancelled
         When `cancel` asked for it.
     """
     store, cancel = Path(store), cancel or CancelToken()
-    folder = JobFolder(store)
     sink = MultiscaleSink.open(store, f"labels/{name}")
+    with only_writer(store):
+        return (yield from _delete(sink, name, ids, cancel))
+
+
+def _delete(
+    sink: MultiscaleSink, name: str, ids: Sequence[int] | Ids, cancel: CancelToken
+) -> Events[ObjectTable]:
+    store = sink.store
+    folder = JobFolder(store)
     _check_finished(folder, name)
     table = stored_table(store, name)
     asked = ascending_ids(np.asarray(ids, dtype=np.int64))

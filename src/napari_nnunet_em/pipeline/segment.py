@@ -12,10 +12,12 @@ from napari_nnunet_em.config import Job
 from napari_nnunet_em.errors import InputError, JobMismatchError, ModelError
 from napari_nnunet_em.geometry import Shape
 from napari_nnunet_em.instances import in_blocks_note
-from napari_nnunet_em.io import Volume, check_output, remove_store, sweep_partial
+from napari_nnunet_em.io import Volume, check_output, sweep_partial
+from napari_nnunet_em.io.output import empty_store
 from napari_nnunet_em.pipeline.clock import peak_memory_bytes
 from napari_nnunet_em.pipeline.identity import differences, digest
 from napari_nnunet_em.pipeline.journal import JobFolder
+from napari_nnunet_em.pipeline.locking import only_writer
 from napari_nnunet_em.pipeline.objects import find_objects
 from napari_nnunet_em.pipeline.opening import OpenJob, open_job, versions
 from napari_nnunet_em.pipeline.prediction import Predicted, predict_blocks
@@ -59,6 +61,7 @@ def segment(
     ------
     InputError, ModelError, SettingsError, OutputError
         Before anything is written, where that can be known; a statement of what to do is part of each.
+        `OutputError` also while another process writes the same output.
     JobMismatchError
         If the output belongs to another job.
     Cancelled
@@ -71,17 +74,20 @@ def segment(
     for note in opened.notes():
         yield ProgressEvent(Stage.OPEN, message=note)
     cancel.raise_if_cancelled()
-    folder = _begin(opened)
-    try:
-        predicted = yield from predict_blocks(opened, folder, make_runner or open_job_runner, cancel, near)
-    except (InputError, ModelError):
-        # What the values of the voxels reveal is found after the folder was made; leave nothing behind.
-        if not folder.has_finished_blocks():
-            remove_store(job.store)
-        raise
-    objects = yield from find_objects(opened, predicted, folder, cancel)
-    seconds = time.perf_counter() - started - cancel.paused_seconds
-    _finish(opened, folder, predicted, objects, seconds)
+    with only_writer(job.store):
+        folder = _begin(opened)
+        try:
+            predicted = yield from predict_blocks(
+                opened, folder, make_runner or open_job_runner, cancel, near
+            )
+        except (InputError, ModelError):
+            # What the values of the voxels reveal is found after the folder was made; leave nothing behind.
+            if not folder.has_finished_blocks():
+                empty_store(job.store)
+            raise
+        objects = yield from find_objects(opened, predicted, folder, cancel)
+        seconds = time.perf_counter() - started - cancel.paused_seconds
+        _finish(opened, folder, predicted, objects, seconds)
     yield ProgressEvent(Stage.FINISHED, 1, 1, store=job.store)
 
 
@@ -118,11 +124,8 @@ def _begin(opened: OpenJob) -> JobFolder:
                 f"The output {job.store} belongs to another job: it differs in {', '.join(found)}; "
                 "choose another output, or allow it to be overwritten (--overwrite)."
             )
-    elif folder.path.exists():
-        # A run that was killed before it had written down what it is holds nothing of value.
-        remove_store(job.store)
-    if stored is not None:
-        remove_store(job.store)
+    # A run that was killed before it had written down what it is holds nothing of value either.
+    empty_store(job.store)
     with _explained_creation(job.store):
         folder.save(
             "job",
@@ -148,8 +151,7 @@ def _explained_creation(store: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if JobFolder(store).path.exists():
-            remove_store(store)
+        empty_store(store)
         raise
 
 
