@@ -208,7 +208,9 @@ def test_the_model_tells_lines_rows_and_ids_from_one_another(table) -> None:
     model = ObjectTableModel(lambda label: f"colour of {label}")
     assert (model.rowCount(), len(model.ids_at(np.array([], int)))) == (0, 0)
     rows = np.array([5, 2, 9])
-    model.show(table.columns, rows)
+    lines = np.full(len(table.columns["id"]), -1)
+    lines[rows] = np.arange(3)
+    model.show(table.columns, rows, lines)
     ids = table.columns["id"]
     assert model.ids_at(np.array([2, 0])).tolist() == [ids[9], ids[5]]
     assert model.lines_of(np.array([9, 5, 3])).tolist() == [0, 2]

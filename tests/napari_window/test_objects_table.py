@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from scipy import ndimage
 
 from napari_nnunet_em._napari import object_tables
 from napari_nnunet_em._napari.hiding import HidingView
-from napari_nnunet_em._napari.widgets import row_exports
+from napari_nnunet_em._napari.widgets import object_list, row_exports
 from napari_nnunet_em._napari.writer import write_labels
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec, open_volume
@@ -527,6 +529,68 @@ def test_long_tables_are_sorted_and_filtered_in_a_thread_and_drawn_in_part(
     QApplication.processEvents()
     on_screen = (widget.objects.table.height() // 15 + 2) * len(widget.objects.table.shown_columns())
     assert 0 < len(cells) < 12 * 5 * on_screen  # draws since then, roles of a cell
+
+
+class Watched(np.ndarray):
+    """An array that notes how many of its elements each thread works with."""
+
+    touched: ClassVar[Counter[int]] = Counter()
+
+    @classmethod
+    def note(cls, *values: object) -> None:
+        cls.touched[threading.get_ident()] += max(np.size(value) for value in values)
+
+    def __getitem__(self, key):
+        found = np.asarray(self)[key]
+        self.note(found)
+        return found
+
+    def __array_ufunc__(self, function, method, *inputs, **keywords):
+        plain = [np.asarray(value) for value in inputs]
+        self.note(*plain)
+        return getattr(function, method)(*plain, **keywords)
+
+    def __array_function__(self, function, _types, args, keywords):
+        plain = [np.asarray(value) if isinstance(value, Watched) else value for value in args]
+        self.note(*(value for value in plain if isinstance(value, np.ndarray)))
+        return function(*plain, **keywords)
+
+
+def test_deleting_works_on_the_main_thread_with_what_is_deleted_alone(
+    opened, labels, qtbot, monkeypatch
+) -> None:
+    viewer, widget = opened
+    layer = viewer.add_labels(labels, name="mito", **PLACE)
+    few = finish(measure_labels(open_volume(labels, voxel_size_nm=SIZE_NM))).frame
+    frame = pd.concat([few] * (50_000 // len(few) + 1), ignore_index=True)
+    frame["id"] = np.arange(1, len(frame) + 1)
+    table = object_tables.LayerTable.of(ObjectTable(frame), Placement(SIZE_NM))
+    columns = {name: column.view(Watched) for name, column in table.columns.items()}
+    find_answer = object_tables.find_answer
+
+    def watched(query):
+        answer = find_answer(query)
+        return dataclasses.replace(answer, rows=answer.rows.view(Watched), lines=answer.lines.view(Watched))
+
+    monkeypatch.setattr(object_list, "find_answer", watched)
+    widget._open(layer, dataclasses.replace(table, columns=columns))
+    widget.objects.show_session(widget.session)
+    rest(widget, qtbot)
+    widget._on_picked(40_000)
+
+    def nobody(self) -> str:
+        raise AssertionError("the table was written out")
+
+    monkeypatch.setattr(pd.DataFrame, "__repr__", nobody)
+    main = threading.get_ident()
+    for act, left in ((widget.delete_selected, 1), (widget.buttons.undo.trigger, 0)):
+        Watched.touched.clear()
+        act()
+        rest(widget, qtbot)
+        assert widget.objects.answer.total == len(frame) - left
+        assert 0 < Watched.touched[main] < 3_000  # cells on screen
+        elsewhere = Watched.touched.total() - Watched.touched[main]
+        assert elsewhere > len(frame)
 
 
 def test_what_cannot_be_done_is_said(opened, labels, qtbot, monkeypatch) -> None:

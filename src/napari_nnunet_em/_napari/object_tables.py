@@ -34,6 +34,7 @@ from napari_nnunet_em.measurement.selection import (
     Rows,
     Sorting,
     find_rows,
+    places_of,
     size_column,
     table_columns,
 )
@@ -258,6 +259,8 @@ class Answer:
         What was asked for.
     rows : array of int
         Rows of the table, in order.
+    lines : array of int
+        For each row of the table, where it is in `rows`; -1 where it is not shown.
     total : int
         Objects that are not deleted.
     all_sizes, shown_sizes : array of int
@@ -266,6 +269,7 @@ class Answer:
 
     query: Query
     rows: Rows
+    lines: Rows
     total: int
     all_sizes: Sequence[int] | NDArray[np.int64]
     shown_sizes: Sequence[int] | NDArray[np.int64]
@@ -280,9 +284,12 @@ def find_answer(query: Query) -> Answer:
         Where the condition of the filter cannot be used.
     """
     columns, scale = query.table.columns, query.table.scale
-    left = np.isin(columns["id"], query.deleted, invert=True)
+    left = np.ones(len(columns["id"]), np.bool_)
+    left[places_of(columns["id"], query.deleted)] = False
     keep = left & query.shown.keeps(columns)
     rows = find_rows(columns, keep, query.sorting)
     sizes = columns[size_column(columns)]
     counted = ((), ()) if scale is None else (scale.count(sizes[left]), scale.count(sizes[keep]))
-    return Answer(query, rows, int(np.count_nonzero(left)), *counted)
+    lines = np.full(len(keep), -1, np.intp)
+    lines[rows] = np.arange(len(rows))
+    return Answer(query, rows, lines, int(np.count_nonzero(left)), *counted)

@@ -41,8 +41,9 @@ class ObjectTableModel(QAbstractTableModel):  # type: ignore[misc]
         self._color_of = color_of
         self.columns: Columns = {}
         self.rows: Rows = np.empty(0, np.intp)
+        self._lines: Rows = np.empty(0, np.intp)
 
-    def show(self, columns: Columns, rows: Rows) -> None:
+    def show(self, columns: Columns, rows: Rows, lines: Rows) -> None:
         """Show these rows in place of the earlier ones.
 
         Parameters
@@ -51,9 +52,11 @@ class ObjectTableModel(QAbstractTableModel):  # type: ignore[misc]
             Every column of the table, by name, in ascending order of ``id``.
         rows : array of int
             Which of its rows, in which order.
+        lines : array of int
+            For each row of the table, its line of the view; -1 where it is not shown.
         """
         self.beginResetModel()
-        self.columns, self.rows = columns, rows
+        self.columns, self.rows, self._lines = columns, rows, lines
         self.endResetModel()
 
     def ids_at(self, lines: Rows) -> Ids:
@@ -66,9 +69,8 @@ class ObjectTableModel(QAbstractTableModel):  # type: ignore[misc]
         """Lines of the view that show some rows of the table, ascending; those not shown are left out."""
         if not len(self.rows):
             return np.empty(0, np.intp)
-        wanted = np.zeros(len(self.columns["id"]), dtype=np.bool_)
-        wanted[rows] = True
-        return np.flatnonzero(wanted[self.rows])
+        lines = self._lines[rows]
+        return np.sort(lines[lines >= 0])
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
         """Number of rows shown."""

@@ -70,7 +70,12 @@ class NewestFirst(QObject):  # type: ignore[misc]
         if compute is None:
             return
         self._running = True
-        worker = create_worker(compute, _start_thread=False)
+
+        def answer() -> Any:
+            return compute()
+
+        # napari prints what it executes, with all arguments; those of a partial may be a long table.
+        worker = create_worker(answer, _start_thread=False)
         worker.returned.connect(self._on_found)
         worker.errored.connect(self._on_failed)
         worker.start()

@@ -84,7 +84,7 @@ class ObjectList(QWidget):  # type: ignore[misc]
         self.filter.setEnabled(session is not None)
         if session is None:
             self.answer = None
-            self.model.show({}, np.empty(0, np.intp))
+            self.model.show({}, np.empty(0, np.intp), np.empty(0, np.intp))
             self.plot.show_counts(None, "", (), ())
             self._on_selection()
             return
@@ -118,7 +118,7 @@ class ObjectList(QWidget):  # type: ignore[misc]
         selected = np.empty(0, np.intp) if first else self.selected_rows()
         self.answer = answer
         table, shown = answer.query.table, answer.query.shown
-        self.model.show(table.columns, answer.rows)
+        self.model.show(table.columns, answer.rows, answer.lines)
         if first:
             self.table.show_columns(shown_at_first(table.columns))
         self.filter.unit.setText(table.size_unit)
