@@ -14,6 +14,9 @@ from napari_nnunet_em.measurement.selection import Ids, Rows, Sorting
 
 Columns = Mapping[str, NDArray[Any]]
 
+_FEW = 8
+"""Of lines, fewer than this fraction of all that are shown are sorted."""
+
 _NUMBER = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -70,7 +73,13 @@ class ObjectTableModel(QAbstractTableModel):  # type: ignore[misc]
         if not len(self.rows):
             return np.empty(0, np.intp)
         lines = self._lines[rows]
-        return np.sort(lines[lines >= 0])
+        lines = lines[lines >= 0]
+        if len(lines) < len(self.rows) // _FEW:
+            return np.sort(lines)
+        # Millions are marked sooner than sorted.
+        wanted = np.zeros(len(self.rows), dtype=np.bool_)
+        wanted[lines] = True
+        return np.flatnonzero(wanted)
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
         """Number of rows shown."""
