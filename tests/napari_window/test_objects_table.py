@@ -472,6 +472,34 @@ def test_an_image_of_one_slice_without_a_voxel_size(opened, labels, qtbot) -> No
     assert not (layer.data == label).any()
 
 
+def test_outlines_and_the_selected_object_alone(opened, qtbot) -> None:
+    viewer, widget = opened
+    squares = np.zeros((1, 60, 90), np.uint32)
+    squares[:, 10:40, 10:40], squares[:, 10:40, 50:80] = 1, 2
+    first, second = (viewer.add_labels(squares, name=name, **PLACE) for name in ("a", "b"))
+    outlines, only = widget.look.outlines, widget.look.only_selected
+    widget.layers.setCurrentText("a")
+    widget.measure()
+    rest(widget, qtbot)
+
+    outlines.click()
+    assert first.contour > 0
+    click_row(widget, 2, qtbot)
+    only.click()
+    assert (first.selected_label, first.show_selected_label) == (2, True)
+    first.contour, first.show_selected_label = 0, False  # in napari's own controls
+    assert not outlines.isChecked()
+    assert not only.isChecked()
+    second.contour = 3
+    widget.layers.setCurrentText("b")
+    assert outlines.isChecked()
+    first.contour = 0
+    assert outlines.isChecked()
+    assert second.contour == 3  # only looked at
+    viewer.layers.clear()
+    assert not widget.look.isEnabled()
+
+
 def test_two_windows_keep_to_themselves(make_napari_viewer, labels, qtbot) -> None:
     # Not shown: vispy may update a texture of one canvas while the context of the other is current.
     viewers = [make_napari_viewer(show=False) for _ in range(2)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QCheckBox, QComboBox, QMessageBox
+from qtpy.QtWidgets import QComboBox, QMessageBox
 
 from napari_nnunet_em._napari.canvas_link import CanvasLink
 from napari_nnunet_em._napari.features import label_features
@@ -24,6 +24,7 @@ from napari_nnunet_em._napari.object_tables import (
 )
 from napari_nnunet_em._napari.table_model import ObjectTableModel
 from napari_nnunet_em._napari.widgets.dock import DockWidget
+from napari_nnunet_em._napari.widgets.layer_look import LayerLook
 from napari_nnunet_em._napari.widgets.object_list import ObjectList
 from napari_nnunet_em._napari.widgets.row_exports import RowExports
 from napari_nnunet_em._napari.widgets.rows import add_row, column, form_layout
@@ -61,7 +62,7 @@ class ObjectsTableWidget(DockWidget):
         self.layers, self.intensity = QComboBox(), QComboBox()
         self._canvas = CanvasLink(napari_viewer, self._on_picked)
         self.objects = ObjectList(ObjectTableModel(self._canvas.color_of))
-        self.only_selected = QCheckBox("Only the selected object")
+        self.look = LayerLook()
         self.buttons = TableButtons(self.objects.table)
         self.progress = TaskPanel("Measure", "Stop after the block in hand.")
         self.exports = RowExports(self.objects, self.progress)
@@ -72,14 +73,13 @@ class ObjectsTableWidget(DockWidget):
     def _lay_out(self) -> None:
         self.layers.setToolTip("The labels layer whose objects are listed.")
         self.intensity.setToolTip("An image of the same voxels whose values are measured inside the objects.")
-        self.only_selected.setToolTip("Show no other object on the canvas.")
         self._top = form_layout()
         add_row(self._top, "Labels", self.layers)
         add_row(self._top, "Intensity of", self.intensity)
-        self.objects.under.addWidget(self.only_selected)
         layout = column(self)
         layout.addLayout(self._top)
         layout.addWidget(self.objects, 1)
+        layout.addWidget(self.look)
         layout.addWidget(self.buttons)
         layout.addWidget(self.progress)
 
@@ -88,7 +88,6 @@ class ObjectsTableWidget(DockWidget):
         self.objects.table.visited.connect(self._go_to)
         self.objects.table.zoomed.connect(partial(self._go_to, zoom=True))
         self.objects.changed.connect(self._show_state)
-        self.only_selected.toggled.connect(self._on_only_selected)
         self.buttons.delete.triggered.connect(self.delete_selected)
         self.buttons.undo.triggered.connect(lambda: self._change(Deletions.undo))
         self.buttons.redo.triggered.connect(lambda: self._change(Deletions.redo))
@@ -152,8 +151,7 @@ class ObjectsTableWidget(DockWidget):
         self._tried = False
         if not self.progress.busy:
             self.progress.rest("")
-        if layer is not None:
-            self.only_selected.setChecked(layer.show_selected_label)
+        self.look.follow(layer)
 
     def _offer_images(self) -> None:
         layer = self._layer
@@ -204,10 +202,6 @@ class ObjectsTableWidget(DockWidget):
         found = self.objects.table.select_rows(np.asarray(places), scroll=True)
         if not self.progress.busy:
             self.progress.rest("" if found else f"Object {label:,} is hidden by the filter.")
-
-    def _on_only_selected(self, only: bool) -> None:
-        if self._layer is not None:
-            self._layer.show_selected_label = only
 
     # Deleting
 
@@ -276,6 +270,7 @@ class ObjectsTableWidget(DockWidget):
     def close_down(self) -> None:
         """Listen to the canvas no longer, and stop the task."""
         self._canvas.detach()
+        self.look.follow(None)
         self.progress.stop()
 
     def come_up(self) -> None:
