@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_nnunet_em._napari.comparison import layer_labels
-from napari_nnunet_em._napari.placement import length_in_nm
+from napari_nnunet_em._napari.placement import placed
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.export import ExportSettings, export_labels, open_source
 from napari_nnunet_em.io import Volume
@@ -34,15 +33,6 @@ def layer_volume(layer: Layer) -> Volume:
         )
     volume = layer_labels(layer).volume
     return placed(volume, layer.translate, layer.units)
-
-
-def placed(volume: Volume, translate: Any, units: Any) -> Volume:
-    """The volume with the place that a layer's translation states, where it is a length."""
-    origin = length_in_nm(tuple(translate), tuple(units))
-    if origin is None:
-        return volume
-    z, y, x = (0.0, *origin)[-3:]
-    return dataclasses.replace(volume, origin_nm=(z, y, x))
 
 
 def run_export(

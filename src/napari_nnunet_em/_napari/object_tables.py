@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_nnunet_em._napari.comparison import layer_labels
 from napari_nnunet_em._napari.features import LABELS_KEY
 from napari_nnunet_em._napari.hiding import stored_levels
-from napari_nnunet_em._napari.placement import layer_shape, level_zero
+from napari_nnunet_em._napari.placement import layer_shape, level_zero, placed
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.io import MultiscaleSink, open_volume
 from napari_nnunet_em.measurement import (
@@ -127,7 +127,8 @@ class LayerTable:
             z, y, x = ((a + b - 1) / 2 for a, b in zip(box.start, box.stop, strict=True))
         else:
             nm = [float(self.columns[f"centroid_{axis}_nm"][row]) for axis in "zyx"]
-            z, y, x = (c / s - o for c, s, o in zip(nm, size, self.placement.origin_voxels, strict=True))
+            place = zip(nm, size, self.placement.origin_voxels, self.placement.rest_nm, strict=True)
+            z, y, x = ((c - rest) / s - o for c, s, o, rest in place)
         return z, y, x
 
 
@@ -168,7 +169,7 @@ def measure_layer(labels: Volume, intensity: Volume | None, token: CancelToken) 
         When `token` asked for it.
     """
     table = yield from measure_labels(labels, intensity=intensity, cancel=token)
-    return LayerTable.of(table, Placement(labels.voxel_size_nm))
+    return LayerTable.of(table, Placement.at(labels.voxel_size_nm, labels.origin_nm))
 
 
 def save_deletions(stored: StoredLabels, ids: Ids, token: CancelToken) -> Events[LayerTable]:
@@ -210,7 +211,7 @@ def layer_voxels(layer: Labels) -> Volume:
     InputError
         If the layer has other axes than those of a volume or an image.
     """
-    volume = layer_labels(layer).volume
+    volume = placed(layer_labels(layer).volume, layer.translate, layer.units)
     whole = stored_levels(layer)[0]
     return dataclasses.replace(volume, array=whole, levels=(whole,), origin=f"The layer {layer.name!r}")
 

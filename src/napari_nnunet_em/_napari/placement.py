@@ -6,6 +6,7 @@ Works on any object with napari's layer and viewer attributes and needs no windo
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from napari_nnunet_em.geometry import Box, Shape, as_shape
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
+
+    from napari_nnunet_em.io import Volume
 
 VoxelSizeNm = tuple[float, float, float]
 
@@ -89,6 +92,15 @@ def length_in_nm(values: Sequence[float], units: Sequence[Any]) -> tuple[float, 
     lengths = [float((float(v) * u).to("nanometer").magnitude) for v, u in zip(values, units, strict=True)]
     # Unit conversion leaves 55.99999999999999; twelve digits are more than any microscope knows.
     return tuple(float(f"{length:.12g}") for length in lengths)
+
+
+def placed(volume: Volume, translate: Any, units: Any) -> Volume:
+    """The volume with the place that a layer's translation states, where it is a length."""
+    origin = length_in_nm(tuple(translate), tuple(units))
+    if origin is None:
+        return volume
+    z, y, x = (0.0, *origin)[-3:]
+    return dataclasses.replace(volume, origin_nm=(z, y, x))
 
 
 def _three(sizes: Sequence[float]) -> VoxelSizeNm:

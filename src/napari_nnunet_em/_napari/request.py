@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_nnunet_em._napari.placement import KnownSize, layer_shape, layer_voxel_size, level_zero
+from napari_nnunet_em._napari.placement import KnownSize, layer_shape, layer_voxel_size, level_zero, placed
 from napari_nnunet_em.errors import InputError, NnunetEmError
 from napari_nnunet_em.io import open_volume
 
@@ -90,6 +90,7 @@ def layer_volume(layer: Image, channels: int, voxel_size_nm: tuple[float, float,
             f"{channels} channel{'s' if channels > 1 else ''}: split it (Layer > Split Stack) and choose one."
         )
     volume = open_volume(data, axes=axes).with_voxel_size(voxel_size_nm, "entered in napari")
+    volume = placed(volume, layer.translate[-3:], layer.units[-3:])
     return dataclasses.replace(volume, origin=source_path(layer) or f"napari layer {layer.name!r}")
 
 

@@ -41,8 +41,9 @@ def table_of(ids: NDArray[np.int64], sums: Columns, task: MeasureTask, unit_um2:
     columns["voxels"] = voxels
     columns["volume_um3"] = voxels * (math.prod(size) * _UM3_PER_NM3)
     columns["surface_um2"] = sums.pop("crossings", np.zeros(1)) * unit_um2 + np.zeros(len(ids))
-    for axis, nm, origin in zip("zyx", size, task.placement.origin_voxels, strict=True):
-        columns[f"centroid_{axis}_nm"] = (sums.pop(f"sum_{axis}") / voxels + origin) * nm
+    placement = task.placement
+    for axis, nm, origin, rest in zip("zyx", size, placement.origin_voxels, placement.rest_nm, strict=True):
+        columns[f"centroid_{axis}_nm"] = (sums.pop(f"sum_{axis}") / voxels + origin) * nm + rest
         for end in ("min", "max"):
             columns[f"bbox_{axis}_{end}"] = sums.pop(f"{end}_{axis}").astype(np.int64) + origin
     for name in (PROBABILITY, INTENSITY):

@@ -26,10 +26,10 @@ class ObjectTable:
     Attributes
     ----------
     frame : pandas.DataFrame
-        One row per object, ascending ``id``; columns as in `COLUMNS`. The centre of the input volume's first
-        voxel lies at 0 nm, bounding boxes are half-open in voxels of the input volume, and a region's origin
-        is included in both. NaN where something is not known: sizes without a voxel size, values that were
-        not measured.
+        One row per object, ascending ``id``; columns as in `COLUMNS`. Places are those of the image in the
+        world: where it states no origin, the centre of the input volume's first voxel lies at 0 nm. Bounding
+        boxes are half-open and count voxels from there, and a region's origin is included in both. NaN where
+        something is not known: sizes without a voxel size, values that were not measured.
     """
 
     frame: pd.DataFrame

@@ -53,7 +53,8 @@ def measure_labels(
     Returns
     -------
     ObjectTable
-        With the centre of the label image's first voxel at 0 nm.
+        Its places are those of the label image in the world, where that states an origin; else the centre of
+        its first voxel lies at 0 nm.
 
     Raises
     ------
@@ -71,7 +72,8 @@ def measure_labels(
             scale = yield from _scale(name, volume, cancel)
             sources[name] = ValueSource(_first_channel(volume), scale)
     scales = {name: source.scale for name, source in sources.items()}
-    measurer = LabelMeasurer(MeasureTask(labels.shape, Placement(labels.voxel_size_nm), scales))
+    placement = Placement.at(labels.voxel_size_nm, labels.origin_nm)
+    measurer = LabelMeasurer(MeasureTask(labels.shape, placement, scales))
     read = _first_channel(labels)
     boxes = measuring_boxes(labels)
     for done, box in enumerate(boxes, start=1):

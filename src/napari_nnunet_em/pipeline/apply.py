@@ -27,7 +27,7 @@ from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.locking import only_writer
 from napari_nnunet_em.pipeline.objects import SETTINGS
 from napari_nnunet_em.pipeline.opening import versions
-from napari_nnunet_em.pipeline.prediction import open_or_create
+from napari_nnunet_em.pipeline.prediction import open_or_create, settled_origin
 from napari_nnunet_em.pipeline.result import ClassResult, SegmentationResult
 from napari_nnunet_em.pipeline.segment import segment
 from napari_nnunet_em.pipeline.stored import stored_job
@@ -106,6 +106,11 @@ class LabelJob:
                 "The voxel size of the probability is unknown, and OME-Zarr stores one: give the voxel size."
             )
         return size
+
+    @property
+    def origin_nm(self) -> tuple[float, float, float]:
+        """Where its first voxel lies, (z, y, x)."""
+        return settled_origin(self.store, self.probability.origin_nm or (0.0, 0.0, 0.0))
 
     def identity(self) -> dict[str, Any]:
         """What makes another job write to the same output."""
@@ -227,7 +232,8 @@ def _labelled(
 ) -> Events[Segmented]:
     scratch = folder.path / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
-    task = InstanceTask(source, job.settings, Placement(job.voxel_size_nm), _BLOCK, scratch)
+    placement = Placement.at(job.voxel_size_nm, job.origin_nm)
+    task = InstanceTask(source, job.settings, placement, _BLOCK, scratch)
     return (yield from segment_instances(task, _writer(job), cancel))
 
 
@@ -239,7 +245,7 @@ def _writer(job: LabelJob) -> Callable[[np.dtype[Any]], WriteLabels]:
             shape=job.probability.shape,
             dtype=dtype,
             voxel_size_nm=job.voxel_size_nm,
-            origin_nm=job.probability.origin_nm or (0.0, 0.0, 0.0),
+            origin_nm=job.origin_nm,
             chunk_shape=_CHUNK,
             block_shape=_BLOCK,
             kind=kind,

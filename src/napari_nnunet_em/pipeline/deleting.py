@@ -132,10 +132,8 @@ def forget_deletions(folder: JobFolder, name: str) -> None:
 
 
 def label_placement(sink: MultiscaleSink) -> Placement:
-    """Voxel size of a label image, and its first voxel in the volume whose places its table states."""
-    spec = sink.spec
-    z, y, x = (round(o / s) for o, s in zip(spec.origin_nm, spec.voxel_size_nm, strict=True))
-    return Placement(spec.voxel_size_nm, (z, y, x))
+    """Voxel size of a label image, and its first voxel where its table counts from."""
+    return Placement.at(sink.spec.voxel_size_nm, sink.spec.origin_nm)
 
 
 def blocks_meeting(lower: Voxels, upper: Voxels, shape: Shape, block: Shape) -> list[Box]:
@@ -178,8 +176,10 @@ def _remember(folder: JobFolder, name: str, ids: Ids) -> None:
 
 def _check_finished(folder: JobFolder, name: str) -> None:
     """Refuse labels of a job that is still at them."""
-    counts = (folder.load("objects") or {}).get("counts", {})
-    if folder.exists() and name not in counts:
+    objects = folder.load("objects")
+    # A job over somebody else's probability keeps no list: its result is there when it is finished.
+    finished = folder.load("result") is not None if objects is None else name in objects.get("counts", {})
+    if folder.exists() and not finished:
         raise OutputError(
             f"The objects {name} in {folder.store} are not finished, so none can be deleted: "
             "let the job finish first."

@@ -23,7 +23,7 @@ from napari_nnunet_em.model import ClassInfo
 from napari_nnunet_em.pipeline.deleting import forget_deletions
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob
-from napari_nnunet_em.pipeline.prediction import CLASSES, Predicted, open_or_create, sink_spec
+from napari_nnunet_em.pipeline.prediction import CLASSES, Predicted, open_or_create, settled_origin, sink_spec
 from napari_nnunet_em.pipeline.result import ClassResult
 from napari_nnunet_em.pipeline.stored import class_source
 from napari_nnunet_em.progress import CancelToken, Events
@@ -119,7 +119,7 @@ def _one_class(
     task = InstanceTask(
         source,
         settings,
-        Placement(opened.voxel_size_nm, opened.region.start),
+        Placement.at(opened.voxel_size_nm, settled_origin(opened.job.store, opened.origin_nm)),
         layout.block_shape,
         scratch=scratch,
         intensity=raw_voxels(opened, folder),

@@ -62,8 +62,9 @@ class OpenJob:
 
     @property
     def origin_nm(self) -> tuple[float, float, float]:
-        """Where the region begins in the volume, (z, y, x)."""
-        z, y, x = (a * s for a, s in zip(self.region.start, self.voxel_size_nm, strict=True))
+        """Centre of the region's first voxel, (z, y, x), in the world where the volume states its place."""
+        begin = self.volume.origin_nm or (0.0, 0.0, 0.0)
+        z, y, x = (o + a * s for o, a, s in zip(begin, self.region.start, self.voxel_size_nm, strict=True))
         return z, y, x
 
     def notes(self) -> tuple[str, ...]:

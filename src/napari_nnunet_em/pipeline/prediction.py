@@ -15,6 +15,7 @@ from napari_nnunet_em.engine.preprocess import Preprocessor
 from napari_nnunet_em.engine.sweep import Sweep
 from napari_nnunet_em.geometry import Box, Shape
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
+from napari_nnunet_em.io.voxel_size import VoxelSizeNm
 from napari_nnunet_em.pipeline.consensus import WaitingPart, averaged, discard_parts, part_layout, part_path
 from napari_nnunet_em.pipeline.early import EarlyRunner
 from napari_nnunet_em.pipeline.identity import digest
@@ -200,11 +201,20 @@ def sink_spec(
         block_shape=layout.block_shape,
         kind=kind,
         channels=len(names) if len(names) > 1 else 0,
-        origin_nm=opened.origin_nm,
+        origin_nm=settled_origin(opened.job.store, opened.origin_nm),
         ome_zarr_version=opened.job.output.ome_zarr_version,
         channel_names=names,
         attributes={"job": digest(opened.identity)},
     )
+
+
+def settled_origin(store: Path, origin_nm: VoxelSizeNm) -> VoxelSizeNm:
+    """Where an output lies, (z, y, x): what its first image says, else `origin_nm`.
+
+    A layer may be moved in napari, and a file may be given another place, between two runs of the same job.
+    """
+    begun = MultiscaleSink.exists(store, "")
+    return MultiscaleSink.open(store, "").spec.origin_nm if begun else origin_nm
 
 
 def open_or_create(store: Path, name: str, spec: SinkSpec) -> MultiscaleSink:
