@@ -421,7 +421,7 @@ class InstanceSettings(Settings):
     drop_border: bool = Field(
         False,
         title="Drop cut objects",
-        description="Drop objects that touch the border of the segmented volume.",
+        description="Drop objects that touch the border of the segmented volume; an image has none along z.",
     )
     fill_holes: FillHoles = Field(
         FillHoles.NONE,

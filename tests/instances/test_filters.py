@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import ndimage
 
 from napari_nnunet_em.config import Connectivity, FillHoles, InstanceSettings
 from napari_nnunet_em.errors import SettingsError
+from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.instances import ClassProbability
 from napari_nnunet_em.instances.holes import filled
+from napari_nnunet_em.instances.preview import PreviewRequest, preview_objects
 from napari_nnunet_em.testing.strategies import block_shapes
 
 SHAPE = (9, 30, 34)
@@ -52,6 +54,25 @@ def test_sizes_and_border_as_on_the_whole_volume(segmented, seed, block_shape, d
     assert len(found.table) == keep.sum()
 
 
+@pytest.mark.parametrize("split", ["none", "distance"])
+def test_an_image_has_no_border_above_and_below(segmented, split):
+    probability = noise(3, (0, 3, 3), (1, 200, 210))
+    asked = {"threshold": 0.6, "split": split, "split_strength": 0.95}
+    size = (8.0, 8.0, 8.0)
+    every, _ = segmented(probability, (1, 50, 60), size, **asked)
+    rim = np.concatenate([every[0, [0, -1]].ravel(), every[0, :, [0, -1]].ravel()])
+    keep = np.isin(np.arange(every.max() + 1), rim, invert=True)
+    assert 3 < keep.sum() < every.max()
+    inner, found = segmented(probability, (1, 50, 60), size, drop_border=True, **asked)
+    np.testing.assert_array_equal(inner, kept(every, keep))
+    assert not found.table.frame["touches_border"].any()
+    settings = InstanceSettings(min_voxels=0, drop_border=True, **asked)
+    whole = Box.whole(probability.shape)
+    seen = preview_objects(PreviewRequest(ClassProbability(probability), settings, whole, size))
+    np.testing.assert_array_equal(seen.labels > 0, inner > 0)
+    assert len(seen.voxels) == keep.sum()
+
+
 def test_limits_in_um3_are_the_same_as_in_voxels(segmented):
     voxel_um3 = 40 * 8 * 8 * 1e-9
     by_voxels, _ = segmented(noise(1), (4, 9, 9), threshold=0.6, min_voxels=10, max_voxels=40)
@@ -72,9 +93,9 @@ def test_holes_of_a_lone_object_are_scipys(seed, how):
         expected = ndimage.binary_fill_holes(piece)
     else:
         expected = np.stack([ndimage.binary_fill_holes(plane) for plane in piece])
+    assume((expected & ~piece).any())  # very few pieces have no hole
     out = filled(piece, np.zeros_like(piece), how, Connectivity.FACES, 0)
     np.testing.assert_array_equal(out, expected)
-    assert (out & ~piece).any()
 
 
 def shell(shape, start, stop, hollow):

@@ -159,6 +159,19 @@ def test_other_object_settings_do_not_predict_again(make_job):
     same(changed.store, fresh.store)
 
 
+def test_times_are_those_of_all_runs_whatever_ended_them(make_job):
+    job = make_job()
+    run_until(lambda event: event.stage is Stage.COMPONENTS, job)
+    stopped = JobFolder(job.store).load("time")["seconds"]
+    assert stopped > 0
+    first = run(job)
+    assert first.seconds > stopped
+    assert first.voxels_per_second > 0
+    changed = run(make_job(instances={"threshold": 0.7}))
+    assert changed.seconds > first.seconds
+    assert changed.voxels_per_second == first.voxels_per_second
+
+
 def test_objects_can_be_left_out(make_job):
     job = make_job(instances={"enabled": False}, output={"classes": False})
     assert run(job).objects == ()

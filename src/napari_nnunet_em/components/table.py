@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,10 +72,19 @@ class ComponentTable:
     @property
     def touches_border(self) -> NDArray[np.bool_]:
         """Whether each component touches the border of the volume, (count,)."""
+        return self._touching(self.layout.shape)
+
+    @property
+    def cut(self) -> NDArray[np.bool_]:
+        """Whether the border may cut off each component, (count,): an axis of one voxel has no inside."""
+        return self._touching([length if length > 1 else None for length in self.layout.shape])
+
+    def _touching(self, lengths: Sequence[int | None]) -> NDArray[np.bool_]:
         touching = np.zeros(self.count, dtype=np.bool_)
-        for axis, length in zip("zyx", self.layout.shape, strict=True):
-            touching |= self.statistics[f"min_{axis}"] == 0
-            touching |= self.statistics[f"max_{axis}"] == length
+        for axis, length in zip("zyx", lengths, strict=True):
+            if length is not None:
+                touching |= self.statistics[f"min_{axis}"] == 0
+                touching |= self.statistics[f"max_{axis}"] == length
         return touching
 
     @property

@@ -68,7 +68,7 @@ class FinalObjects:
         voxels = np.concatenate([components.voxels[rows], table[:, 2]])
         stays = np.ones(len(first), dtype=np.bool_) if largest is None else voxels <= largest
         if foreground.settings.drop_border:
-            stays &= ~np.concatenate([components.touches_border[rows], table[:, 3] > 0])
+            stays &= ~np.concatenate([components.cut[rows], table[:, 3] > 0])
         kept = np.flatnonzero(stays)
         kept = kept[np.argsort(first[kept], kind="stable")]
         dtype = label_dtype(len(kept), components.uint32_limit)

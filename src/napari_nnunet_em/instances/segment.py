@@ -280,7 +280,7 @@ def _promising(
         if largest is not None:
             keep &= components.voxels <= largest
         if settings.drop_border:
-            keep &= ~components.touches_border
+            keep &= ~components.cut
     return keep
 
 

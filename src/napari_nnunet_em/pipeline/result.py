@@ -54,7 +54,7 @@ class SegmentationResult:
     voxels : int
         Voxels segmented.
     seconds : float
-        Time spent on this job, in all its runs.
+        Time spent on this job in all its runs, but for those that were killed.
     voxels_per_second : float
         Of the prediction, in the last run that predicted anything; 0 if none did.
     peak_memory_bytes : int

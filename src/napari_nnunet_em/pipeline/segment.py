@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_nnunet_em.config import Job
-from napari_nnunet_em.errors import InputError, JobMismatchError, ModelError
+from napari_nnunet_em.errors import InputError, JobMismatchError, ModelError, OutputError
 from napari_nnunet_em.geometry import Shape
 from napari_nnunet_em.instances import in_blocks_note
 from napari_nnunet_em.io import Volume, check_output, sweep_partial
@@ -23,7 +23,10 @@ from napari_nnunet_em.pipeline.opening import OpenJob, open_job, versions
 from napari_nnunet_em.pipeline.prediction import Predicted, predict_blocks
 from napari_nnunet_em.pipeline.result import ClassResult, SegmentationResult, load_result
 from napari_nnunet_em.pipeline.running import RunnerFactory, open_job_runner
-from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
+from napari_nnunet_em.progress import CancelToken, Events, ProgressEvent, Stage
+
+_TIME, _SPEED = "time", "speed"
+"""Documents that outlast the result, which is made anew with the objects."""
 
 
 def segment(
@@ -76,18 +79,10 @@ def segment(
     cancel.raise_if_cancelled()
     with only_writer(job.store):
         folder = _begin(opened)
-        try:
-            predicted = yield from predict_blocks(
-                opened, folder, make_runner or open_job_runner, cancel, near
-            )
-        except (InputError, ModelError):
-            # What the values of the voxels reveal is found after the folder was made; leave nothing behind.
-            if not folder.has_finished_blocks():
-                empty_store(job.store)
-            raise
-        objects = yield from find_objects(opened, predicted, folder, cancel)
-        seconds = time.perf_counter() - started - cancel.paused_seconds
-        _finish(opened, folder, predicted, objects, seconds)
+        with _timed(folder, started, cancel):
+            predicted = yield from _predict(opened, folder, make_runner or open_job_runner, cancel, near)
+            objects = yield from find_objects(opened, predicted, folder, cancel)
+        _finish(opened, folder, predicted, objects)
     yield ProgressEvent(Stage.FINISHED, 1, 1, store=job.store)
 
 
@@ -142,6 +137,21 @@ def _begin(opened: OpenJob) -> JobFolder:
     return folder
 
 
+def _predict(
+    opened: OpenJob, folder: JobFolder, make_runner: RunnerFactory, cancel: CancelToken, near: Shape | None
+) -> Events[Predicted]:
+    try:
+        predicted = yield from predict_blocks(opened, folder, make_runner, cancel, near)
+    except (InputError, ModelError):
+        # What the values of the voxels reveal is found after the folder was made; leave nothing behind.
+        if not folder.has_finished_blocks():
+            empty_store(opened.job.store)
+        raise
+    if predicted.voxels_per_second:
+        folder.save(_SPEED, {"voxels_per_second": predicted.voxels_per_second})
+    return predicted
+
+
 def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
@@ -162,14 +172,26 @@ def _object_notes(opened: OpenJob, objects: tuple[ClassResult, ...]) -> Iterator
             yield f"{found.name}: {note}"
 
 
+@contextlib.contextmanager
+def _timed(folder: JobFolder, started: float, cancel: CancelToken) -> Iterator[None]:
+    """Add the time that this run takes to that of earlier ones, however it ends, but by a kill."""
+    try:
+        yield
+    finally:
+        # What went wrong before is what is to be told.
+        with contextlib.suppress(OutputError):
+            if folder.exists():
+                earlier = (folder.load(_TIME) or {}).get("seconds", 0.0)
+                spent = time.perf_counter() - started - cancel.paused_seconds
+                folder.save(_TIME, {"seconds": earlier + spent})
+
+
 def _finish(
     opened: OpenJob,
     folder: JobFolder,
     predicted: Predicted,
     objects: tuple[ClassResult, ...],
-    seconds: float,
 ) -> None:
-    earlier = folder.load("result") or {}
     runners = (folder.load("runner") or {}).get("descriptions", [])
     result = SegmentationResult(
         store=opened.job.store,
@@ -179,8 +201,8 @@ def _finish(
         notes=(*opened.notes(), *predicted.notes, *_object_notes(opened, objects)),
         runner="; then ".join(runners),
         voxels=opened.region.size,
-        seconds=earlier.get("seconds", 0.0) + seconds,
-        voxels_per_second=predicted.voxels_per_second or earlier.get("voxels_per_second", 0.0),
+        seconds=(folder.load(_TIME) or {}).get("seconds", 0.0),
+        voxels_per_second=(folder.load(_SPEED) or {}).get("voxels_per_second", 0.0),
         peak_memory_bytes=peak_memory_bytes(),
         finished=_now(),
     )

@@ -119,10 +119,12 @@ def _ends(labels: NDArray[Any], box: Box, region: Box, volume: Shape) -> tuple[F
     border = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.bool_)
     cut = border.copy()
     for axis in range(3):
+        # Of a single image nothing is cut off above and below.
+        ends = border if volume[axis] > 1 else np.zeros_like(border)
         if box.start[axis] == 0:
-            (border if region.start[axis] == 0 else cut)[np.unique(np.take(labels, 0, axis=axis))] = True
+            (ends if region.start[axis] == 0 else cut)[np.unique(np.take(labels, 0, axis=axis))] = True
         if box.stop[axis] == region.shape[axis]:
             last = region.stop[axis] == volume[axis]
-            (border if last else cut)[np.unique(np.take(labels, -1, axis=axis))] = True
+            (ends if last else cut)[np.unique(np.take(labels, -1, axis=axis))] = True
     border[0] = cut[0] = False
     return border, cut

@@ -170,7 +170,8 @@ def _ends(boxes: NDArray[np.int64], request: PreviewRequest) -> tuple[Flags, Fla
     at_start, at_stop = boxes[:, 0] == 0, boxes[:, 1] == region.shape
     first = np.equal(region.start, 0)
     last = np.equal(region.stop, volume)
-    border = (at_start & first) | (at_stop & last)
+    # Of a single image nothing is cut off above and below.
+    border = ((at_start & first) | (at_stop & last)) & np.greater(volume, 1)
     cut = (at_start & ~first) | (at_stop & ~last)
     return border.any(axis=1), cut.any(axis=1)
 

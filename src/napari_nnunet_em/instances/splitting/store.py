@@ -214,9 +214,9 @@ class SplitParts:
 
 
 def labels_on_border(labels: NDArray[np.int32], box: Box, volume: Shape) -> set[int]:
-    """Labels that touch the border of the volume."""
+    """Labels that touch the border of the volume, along axes that have an inside."""
     found: set[int] = set()
-    for axis in range(3):
+    for axis in (axis for axis in range(3) if volume[axis] > 1):
         if box.start[axis] == 0:
             found.update(np.unique(np.take(labels, 0, axis=axis)).tolist())
         if box.stop[axis] == volume[axis]:
