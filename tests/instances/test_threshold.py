@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_nnunet_em.errors import InputError
-from napari_nnunet_em.instances.threshold import is_above, object_voxels, to_units, units_of_one
+from napari_nnunet_em.instances.threshold import is_above, is_bytes, object_voxels
 
 GREY = np.arange(256, dtype=np.uint8)
 thresholds = st.one_of(
@@ -46,17 +46,4 @@ def test_a_low_threshold_cannot_put_a_voxel_into_two_classes():
 @pytest.mark.parametrize("dtype", [np.uint16, np.int8, bool])
 def test_other_types_are_refused(dtype):
     with pytest.raises(InputError, match="are not understood"):
-        units_of_one(np.dtype(dtype))
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32])
-def test_units_keep_the_probability(dtype):
-    probability = GREY if dtype == np.uint8 else (GREY / 255).astype(dtype)
-    units = to_units(probability, probability >= 0)
-    meaning = probability / 255 if dtype == np.uint8 else probability.astype(np.float64)
-    np.testing.assert_allclose(units / units_of_one(np.dtype(dtype)), meaning, atol=2**-25, rtol=0)
-
-
-def test_units_ignore_nan_outside_the_mask():
-    probability = np.array([np.nan, 0.25], dtype=np.float32)
-    assert to_units(probability, np.array([False, True])).tolist() == [0, 2**22]
+        is_bytes(np.dtype(dtype))

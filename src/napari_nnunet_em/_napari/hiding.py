@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_nnunet_em._napari.lazyviews import ArrayView
 from napari_nnunet_em._napari.placement import level_zero
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.measurement.selection import Ids, places_of
@@ -52,7 +53,7 @@ class HiddenIds:
         return np.where(np.isin(labels, self.ids.astype(labels.dtype)), labels.dtype.type(0), labels)
 
 
-class HidingView:
+class HidingView(ArrayView):
     """A stored label array in which some objects read as 0.
 
     Parameters
@@ -64,29 +65,8 @@ class HidingView:
     """
 
     def __init__(self, array: Any, hidden: HiddenIds) -> None:
-        self.array = array
+        super().__init__(array)
         self.hidden = hidden
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the array."""
-        return tuple(self.array.shape)
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return int(np.prod(self.shape))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the elements."""
-        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
-        return dtype
 
     @property
     def chunks(self) -> Any:
@@ -99,9 +79,6 @@ class HidingView:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         whole = self.hidden.cleared(np.asarray(self.array))
         return np.array(whole, dtype=dtype)
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
 
 class ViewHiding:

@@ -137,9 +137,7 @@ def visible_box(viewer: ViewerModel, layer: Layer, around: int = 0) -> Box:
         )
     spatial = min(layer.ndim, 3)
     corners = np.array([layer.world_to_data(c)[-spatial:] for c in _canvas_corners(viewer, layer)])
-    # Voxel i covers i - 0.5 to i + 0.5 in napari's data coordinates.
-    start = np.floor(corners.min(axis=0) + 0.5).astype(int)
-    stop = np.floor(corners.max(axis=0) + 0.5).astype(int) + 1
+    start, stop = voxels_around(corners)
     box = spatial_box(start, stop).intersect(Box.whole(layer_shape(layer)))
     if box.size:
         hidden = set(range(viewer.dims.ndim)) - set(viewer.dims.displayed)
@@ -152,6 +150,19 @@ def visible_box(viewer: ViewerModel, layer: Layer, around: int = 0) -> Box:
             "or choose the whole volume."
         )
     return box
+
+
+def voxels_around(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First voxels, and one past the last, along each axis of what some points enclose.
+
+    Parameters
+    ----------
+    corners : array, (points, axes)
+        In napari's data coordinates, in which voxel i covers i - 0.5 to i + 0.5.
+    """
+    start = np.floor(corners.min(axis=0) + _HALF_VOXEL).astype(int)
+    stop = np.floor(corners.max(axis=0) + _HALF_VOXEL).astype(int) + 1
+    return start, stop
 
 
 def spatial_box(start: np.ndarray, stop: np.ndarray) -> Box:

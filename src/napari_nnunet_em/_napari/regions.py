@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_nnunet_em._napari.placement import layer_shape, spatial_box, unit_factors, visible_box
+from napari_nnunet_em._napari.placement import (
+    layer_shape,
+    spatial_box,
+    unit_factors,
+    visible_box,
+    voxels_around,
+)
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box, Shape, as_shape
 
@@ -92,11 +98,7 @@ def shape_box(shapes: Shapes, layer: Layer, slices: tuple[int, int]) -> Box:
         raise InputError(
             f"The layer {shapes.name!r} holds no shape: draw a rectangle in it around what is meant."
         )
-    ends = _corners_in(shapes, layer)
-    start, stop = (
-        np.floor(ends.min(axis=0) + 0.5).astype(int),
-        np.floor(ends.max(axis=0) + 0.5).astype(int) + 1,
-    )
+    start, stop = voxels_around(_corners_in(shapes, layer))
     if len(start) == 3:
         start[0], stop[0] = slices
     box = spatial_box(start, stop).intersect(Box.whole(layer_shape(layer)))

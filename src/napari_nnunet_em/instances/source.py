@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box, Shape, as_shape
-from napari_nnunet_em.instances.threshold import object_voxels, units_of_one
+from napari_nnunet_em.instances.threshold import is_bytes, object_voxels
 
 
 class StoredArray(Protocol):
@@ -56,7 +56,7 @@ class ClassProbability:
     boundary: int | None = None
 
     def __post_init__(self) -> None:
-        units_of_one(self.probability.dtype)
+        is_bytes(self.probability.dtype)
         if self.classes is not None and tuple(self.classes.shape) != self.shape:
             raise InputError(
                 f"The classes have {tuple(self.classes.shape)} voxels and the probabilities {self.shape}: "

@@ -9,46 +9,20 @@ from numpy.typing import NDArray
 
 from napari_nnunet_em.errors import InputError
 
-_FLOAT_UNITS = 1 << 24  # steps of float32 just below 1: no network is finer than that
 
-
-def units_of_one(dtype: np.dtype[Any]) -> int:
-    """How many units of `to_units` make a probability of 1.
+def is_bytes(dtype: np.dtype[Any]) -> bool:
+    """Whether probabilities of this type are stored as 0 to 255; as fractions otherwise.
 
     Raises
     ------
     InputError
         When probabilities are never stored in this type.
     """
-    if dtype == np.uint8:
-        return 255
-    if dtype.kind == "f":
-        return _FLOAT_UNITS
+    if dtype == np.uint8 or dtype.kind == "f":
+        return bool(dtype == np.uint8)
     raise InputError(
         f"Probabilities stored as {dtype} are not understood: store them as uint8 (0 to 255) or as floats."
     )
-
-
-def to_units(probability: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.integer[Any]]:
-    """Probabilities as integers, whose sums do not depend on the order of summation.
-
-    Parameters
-    ----------
-    probability : array, (z, y, x), uint8 or float
-        As stored.
-    mask : array, (z, y, x), bool
-        Voxels that will be summed; elsewhere the outcome means nothing, so NaN may stand there.
-
-    Returns
-    -------
-    array, (z, y, x), uint8 or int64
-        In units of which `units_of_one` make 1.
-    """
-    units = units_of_one(probability.dtype)
-    if units == 255:
-        return probability
-    inside = np.where(mask, probability, 0).astype(np.float64)
-    return np.rint(inside * units).astype(np.int64)
 
 
 def is_above(probability: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
@@ -61,7 +35,7 @@ def is_above(probability: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
     threshold : float
         Compared in float64, whatever the type of `probability`, so that rounding cannot move a voxel.
     """
-    if units_of_one(probability.dtype) == 255:
+    if is_bytes(probability.dtype):
         meaning = np.arange(256) / 255.0
         return probability >= np.count_nonzero(~(meaning > threshold))
     return probability > np.float64(threshold)

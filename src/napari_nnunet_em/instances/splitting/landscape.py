@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_nnunet_em.config import SplitMethod
 from napari_nnunet_em.instances.splitting.distances import distances
-from napari_nnunet_em.instances.threshold import units_of_one
+from napari_nnunet_em.instances.threshold import is_bytes
 
 Heights = NDArray[np.float32]
 
@@ -56,4 +56,4 @@ def heights(
 def _as_share(stored: NDArray[Any]) -> NDArray[np.float64]:
     """Stored probabilities from 0 to 1; what is no number counts as 0."""
     share = np.nan_to_num(stored.astype(np.float64), nan=0.0)
-    return share / 255.0 if units_of_one(stored.dtype) == 255 else np.clip(share, 0.0, 1.0)
+    return share / 255.0 if is_bytes(stored.dtype) else np.clip(share, 0.0, 1.0)
