@@ -13,6 +13,7 @@ import errno
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -125,6 +126,8 @@ def _leave(lock: FileLock, room: Path) -> None:
     lock.release()
     if empty:
         with contextlib.suppress(OSError):
+            if sys.platform == "win32":  # where an open file cannot be deleted, by nobody
+                (room / _LOCK).unlink(missing_ok=True)
             room.rmdir()
             room.parent.rmdir()
 

@@ -93,6 +93,7 @@ class ExportWidget(DockWidget):
         add_field(top, self.form["region"])
         add_field(top, self.form["format"])
         self.destination.widget.native.setToolTip(self.destination.tooltip)
+        self.destination.widget.line_edit.native.setPlaceholderText("cells.zarr, cells.ome.tif, …")
         add_wide_row(top, self.destination.label, self.destination.widget.native)
         add_field(top, self.form["overwrite"])
         self._rows = top
