@@ -131,6 +131,13 @@ def test_an_iterator_that_is_dropped_lets_go(make_job):
     run(job)
 
 
+def test_a_writer_that_has_only_just_begun_has_no_name(tmp_path):
+    with only_writer(tmp_path / "out.zarr"):
+        note(tmp_path / "out.zarr").unlink()
+        with pytest.raises(OutputError, match="is being written by another process: let that"):
+            write(tmp_path / "out.zarr")
+
+
 @pytest.fixture
 def without_locks(monkeypatch):
     """A file system that was mounted without locks."""
