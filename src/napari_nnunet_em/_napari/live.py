@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from napari_nnunet_em import io
 from napari_nnunet_em._napari.features import LABELS_KEY, label_features
 from napari_nnunet_em._napari.lazyviews import FixedAxes
 from napari_nnunet_em._napari.placement import layer_shape, level_zero, result_placement
-from napari_nnunet_em.io import MultiscaleSink
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -77,7 +77,7 @@ class LiveLayers:
         """Add the probability layers, in place of older ones of the same store."""
         if self.probability:
             return
-        levels = MultiscaleSink.open(self._store, "").levels
+        levels = io.MultiscaleSink.open(self._store, "").levels
         names = [f"{self._prefix} {name} probability" for name in self._names]
         self._drop_older(names, levels)
         for channel, name in enumerate(names):
@@ -114,7 +114,7 @@ class LiveLayers:
         """Add a labels layer for each class, with the object table as its features."""
         self.stop()
         for objects in found:
-            levels = MultiscaleSink.open(
+            levels = io.MultiscaleSink.open(
                 self._store, objects.labels.relative_to(self._store).as_posix()
             ).levels
             self._viewer.add_labels(

@@ -1,16 +1,26 @@
-"""How many processors this process may use: fewer than the machine's in a container or on a cluster."""
+"""Threads of the network: how many, which are fewer in a container or on a cluster; and who goes first."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import psutil
 
+_T = TypeVar("_T")
+
 _PROCESS = Path("/proc/self/cgroup")
 _MOUNT = Path("/sys/fs/cgroup")
+
+# A third of the share that others get: enough for a window to be drawn at once, and a job that shares its
+# processors with others still goes on.
+_LOWER_BY = 5
 
 
 def network_threads(wanted: int = 0) -> int:
@@ -52,6 +62,33 @@ def usable_cpus(process: Path = _PROCESS, mount: Path = _MOUNT) -> int:
     available = _affinity()
     quotas = [quota for folder in _groups(process, mount) if (quota := _quota(folder)) is not None]
     return max(1, min([available, *(math.ceil(quota) for quota in quotas)]))
+
+
+def with_low_priority(work: Callable[[], _T]) -> _T:
+    """Do some work in a thread of its own, so that all threads that it starts give way to others.
+
+    On Linux each thread has a priority, which those that it starts inherit, and which cannot be raised again.
+    On other systems threads inherit none, and nothing changes.
+
+    Parameters
+    ----------
+    work : callable
+        Starts threads that compute; it should not compute much itself.
+
+    Returns
+    -------
+    object
+        What `work` returns.
+    """
+
+    def lowered() -> _T:
+        if sys.platform.startswith("linux"):
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _LOWER_BY)
+        return work()
+
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(lowered).result()
 
 
 def _affinity() -> int:
