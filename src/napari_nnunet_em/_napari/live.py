@@ -104,11 +104,11 @@ class LiveLayers:
         if not self._timer.isActive():
             self._timer.start()
 
-    def refresh(self) -> None:
+    def refresh(self, *, thumbnail: bool = False) -> None:
         """Redraw the probability layers that still exist."""
         for layer in self.probability:
             if layer in self._viewer.layers:
-                layer.refresh(extent=False, highlight=False, thumbnail=False)
+                layer.refresh(extent=False, highlight=False, thumbnail=thumbnail)
 
     def show_objects(self, found: Sequence[FoundObjects]) -> None:
         """Add a labels layer for each class, with the object table as its features."""
@@ -131,9 +131,9 @@ class LiveLayers:
                 layer.visible = False
 
     def stop(self) -> None:
-        """Redraw once more, and then no longer."""
+        """Redraw once more, the thumbnails too, and then no longer."""
         self._timer.stop()
-        self.refresh()
+        self.refresh(thumbnail=True)
 
     def _lazy(self, levels: list[Any], channel: int | None) -> Any:
         """Pyramid levels, or the only one, without the axes that the source layer does not have."""
