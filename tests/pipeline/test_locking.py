@@ -23,6 +23,7 @@ from napari_nnunet_em.pipeline import load_result, run, segment
 from napari_nnunet_em.pipeline.apply import LabelJob, apply_objects, label_probability
 from napari_nnunet_em.pipeline.deleting import delete_objects
 from napari_nnunet_em.pipeline.locking import only_writer
+from napari_nnunet_em.pipeline.unfinished import find_unfinished
 from napari_nnunet_em.progress import Stage, finish
 
 HOLDER = """
@@ -123,11 +124,14 @@ def test_labels_of_a_foreign_probability_are_made_by_one(tmp_path, hold):
     refused(label_probability(job), "is being written by process")
 
 
-def test_an_iterator_that_is_dropped_lets_go(make_job):
+def test_an_iterator_that_is_dropped_lets_go(make_job, image_file):
     job = make_job()
     events = segment(job)
     next(e for e in events if e.stage is Stage.PREDICT)
+    fingerprint = open_volume(image_file).fingerprint()
+    assert find_unfinished([job.store.parent], fingerprint) == []  # it runs
     events.close()
+    assert [found.job.store for found in find_unfinished([job.store.parent], fingerprint)] == [job.store]
     run(job)
 
 

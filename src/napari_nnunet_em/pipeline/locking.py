@@ -103,6 +103,12 @@ def only_writer(store: Path) -> Iterator[None]:
         _leave(lock, room)
 
 
+def is_written_here(store: Path) -> bool:
+    """Whether a process of this computer writes an output now, going by its note; takes no lock."""
+    writer = _writer(store)
+    return writer is not None and writer.here and not writer.gone
+
+
 def _take(lock: FileLock, store: Path) -> None:
     try:
         lock.acquire(blocking=False)

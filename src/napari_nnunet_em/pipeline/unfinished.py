@@ -14,6 +14,7 @@ from napari_nnunet_em.errors import OutputError, SettingsError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import JOB_FOLDER
 from napari_nnunet_em.pipeline.journal import JobFolder
+from napari_nnunet_em.pipeline.locking import is_written_here
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class UnfinishedJob:
 
 
 def find_unfinished(folders: Iterable[Path], fingerprint: str) -> list[UnfinishedJob]:
-    """Find the unfinished jobs of a volume, the latest first.
+    """Find the unfinished jobs of a volume, the latest first; not those that are running on this computer.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def _unfinished(store: Path, fingerprint: str) -> UnfinishedJob | None:
     folder = JobFolder(store)
     try:
         document = folder.load("job")
-        if document is None or folder.load("result") is not None:
+        if document is None or folder.load("result") is not None or is_written_here(store):
             return None
         given = document["identity"]["input"]
         if given["content"] != fingerprint:
