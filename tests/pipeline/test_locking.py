@@ -15,9 +15,10 @@ from filelock import FileLock
 
 from napari_nnunet_em.config import InstanceSettings
 from napari_nnunet_em.errors import OutputError
+from napari_nnunet_em.export import export_labels
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
-from napari_nnunet_em.io.output import empty_store
+from napari_nnunet_em.io.output import empty_store, is_ours
 from napari_nnunet_em.measurement import stored_table
 from napari_nnunet_em.pipeline import load_result, run, segment
 from napari_nnunet_em.pipeline.apply import LabelJob, apply_objects, label_probability
@@ -133,6 +134,14 @@ def test_an_iterator_that_is_dropped_lets_go(make_job, image_file):
     events.close()
     assert [found.job.store for found in find_unfinished([job.store.parent], fingerprint)] == [job.store]
     run(job)
+
+
+def test_the_mark_of_an_image_without_a_job_stays(tmp_path):
+    source = open_volume(np.ones((2, 8, 8), np.uint8), voxel_size_nm=(40, 8, 8))
+    finish(export_labels(source, tmp_path / "out.zarr"))
+    assert is_ours(tmp_path / "out.zarr")
+    write(tmp_path / "out.zarr")
+    assert is_ours(tmp_path / "out.zarr")
 
 
 def test_a_writer_that_has_only_just_begun_has_no_name(tmp_path):

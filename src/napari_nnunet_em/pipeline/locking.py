@@ -123,8 +123,8 @@ def _take(lock: FileLock, store: Path) -> None:
 
 
 def _leave(lock: FileLock, room: Path) -> None:
-    """Let others write; where there is nothing, leave nothing."""
-    empty = {path.name for path in room.iterdir()} <= {_LOCK} if room.is_dir() else False
+    """Let others write; where there is nothing, leave nothing. An empty room may be the mark of an image."""
+    empty = _names(room) <= {_LOCK} and _names(room.parent) <= {room.name}
     if empty:
         # Before it is released: whoever waits for the old file then sees that it has lost its name.
         with contextlib.suppress(OSError):
@@ -136,6 +136,10 @@ def _leave(lock: FileLock, room: Path) -> None:
                 (room / _LOCK).unlink(missing_ok=True)
             room.rmdir()
             room.parent.rmdir()
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
 def _writer(store: Path) -> Writer | None:
