@@ -235,6 +235,13 @@ class InputSettings(Settings):
         description="Voxel size along z, y, x; overrides what the file says.",
         json_schema_extra={"unit": "nm", "metavar": "Z,Y,X"},
     )
+    level: int = Field(
+        0,
+        ge=0,
+        title="Pyramid level",
+        description="Level of the volume's pyramid that is segmented: 0 is the full resolution. Voxel size, "
+        "region and result are in voxels of that level.",
+    )
 
 
 class ModelSettings(Settings):

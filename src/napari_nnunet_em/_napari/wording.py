@@ -262,17 +262,15 @@ def resampling_note(bundle: ModelBundle, typed: str | None) -> str:
         size = [float(part) for part in (typed or "").split(",")]
     except ValueError:
         return ""
-    spacing = bundle.spacing_nm(SpacingUnit.AUTO)
-    if spacing is None or len(size) not in (2, 3) or min(size) <= 0:
+    spacing = bundle.spacing_by_axis(SpacingUnit.AUTO)
+    if not spacing or len(size) not in (2, 3) or min(size) <= 0:
         return ""
     size = [size[0], *size] if len(size) == 2 else size
-    # A 2D model has no spacing across its slices, and leaves it as it is.
-    axes = bundle.transpose_forward[3 - len(spacing) :]
-    factors = {axis: size[axis] / wanted for axis, wanted in zip(axes, spacing, strict=True)}
+    factors = {axis: size[axis] / wanted for axis, wanted in spacing.items()}
     changed = [f"{_AXES[axis]} × {factors[axis]:.3g}" for axis in sorted(factors) if factors[axis] != 1]
     if not changed:
         return "; as the model expects"
-    wanted = " × ".join(f"{s:g}" for s in spacing)
+    wanted = " × ".join(f"{s:g}" for s in spacing.values())
     return (
         f"; the model works at {wanted} nm, so the volume is resampled for it ({', '.join(changed)}), "
         "and the result back."

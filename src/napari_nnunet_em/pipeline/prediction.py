@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -192,6 +193,14 @@ def sink_spec(
     opened: OpenJob, layout: Layout, dtype: np.dtype[np.generic], kind: Kind, names: tuple[str, ...] = ()
 ) -> SinkSpec:
     """How an image of this job is stored."""
+    spec = image_spec(opened, layout, dtype, kind, names)
+    return dataclasses.replace(spec, attributes={"job": digest(opened.identity)})
+
+
+def image_spec(
+    opened: OpenJob, layout: Layout, dtype: np.dtype[np.generic], kind: Kind, names: tuple[str, ...] = ()
+) -> SinkSpec:
+    """The same without what tells the job from others, which would have to be read."""
     return SinkSpec(
         shape=opened.region.shape,
         dtype=dtype,
@@ -203,7 +212,6 @@ def sink_spec(
         origin_nm=opened.origin_nm,
         ome_zarr_version=opened.job.output.ome_zarr_version,
         channel_names=names,
-        attributes={"job": digest(opened.identity)},
     )
 
 

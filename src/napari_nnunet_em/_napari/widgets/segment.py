@@ -12,6 +12,7 @@ from napari_nnunet_em._napari.jobs import Jobs
 from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
 from napari_nnunet_em._napari.remembered import remembered_folders
 from napari_nnunet_em._napari.resuming import Search, folders_to_search, resumed, search_unfinished
+from napari_nnunet_em._napari.widgets.cost_line import CostLine
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.job_panel import JobPanel
 from napari_nnunet_em._napari.widgets.resume_offer import ResumeOffer
@@ -59,9 +60,11 @@ class SegmentWidget(DockWidget):
         self.progress = JobPanel()
         self.jobs = Jobs(napari_viewer, engine, self)
         self.previews = PreviewRun(napari_viewer, WarmPreviewer(), self)
+        self.cost = CostLine(self.inputs.draft)
         layout = column(self)
         layout.addWidget(scrolling(self.inputs), 1)
         layout.addWidget(self.offer)
+        layout.addWidget(self.cost)
         layout.addWidget(self.progress)
         self.setMinimumWidth(340)
         self._connect()
@@ -71,6 +74,7 @@ class SegmentWidget(DockWidget):
     def _connect(self) -> None:
         self.inputs.layer_changed.connect(self._look_for_unfinished)
         self.inputs.model_changed.connect(self._name_button)
+        self.inputs.changed.connect(self.cost.follow)
         self.progress.started.connect(self.start)
         self.progress.stopped.connect(self.stop)
         self.progress.previewed.connect(self.preview)
@@ -82,6 +86,7 @@ class SegmentWidget(DockWidget):
         self.jobs.ended.connect(self._on_ended)
         self.jobs.queue_changed.connect(self._on_queue)
         self.previews.progressed.connect(self._on_preview_event)
+        self.previews.measured.connect(self.cost.speeds.add)
         self.previews.ended.connect(self._on_previewed)
 
     @property
@@ -128,6 +133,7 @@ class SegmentWidget(DockWidget):
 
     def close_down(self) -> None:
         """Stop the preview, the job and those that wait."""
+        self.cost.stop()
         self.previews.stop()
         self.jobs.close()
         self.region.forget_viewer()
@@ -171,6 +177,8 @@ class SegmentWidget(DockWidget):
         if event.box is not None and not self._shows_blocks:
             self._shows_blocks = True
             hide_previews(self._viewer)  # the run shows the same voxels, and both would add up
+        if self.jobs.run is not None:
+            self.cost.speeds.add_event(self.jobs.run.job, event)
         self.progress.show_event(event)
 
     def _on_queue(self) -> None:
@@ -179,6 +187,7 @@ class SegmentWidget(DockWidget):
     def _on_ended(self, request: Request, outcome: RunOutcome) -> None:
         self._name_button()
         self.progress.show_result(outcome, request.job.store)
+        self.cost.follow()
 
     def _on_preview_event(self, event: ProgressEvent) -> None:
         if not self.jobs.busy:
@@ -190,6 +199,7 @@ class SegmentWidget(DockWidget):
             Ending.FAILED: end.outcome.message,
             Ending.STOPPED: "",
         }[end.outcome.ending]
+        self.cost.follow()
         if not self.jobs.busy:
             self.progress.rest(message)
         if end.outcome.ending is Ending.FAILED:
