@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QComboBox, QLabel, QWidget
 from napari_nnunet_em._napari.exporting import layer_volume, run_export
 from napari_nnunet_em._napari.form import Field, SettingsForm
 from napari_nnunet_em._napari.widgets.dock import DockWidget
+from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.rows import (
     add_field,
     add_row,
@@ -104,6 +105,11 @@ class ExportWidget(DockWidget):
             self.source.setCurrentIndex(len(self._offered))
         self.source.blockSignals(False)
         self._on_source()
+
+    def choose_layer(self, layer: Layer) -> None:
+        """Choose a layer; raises `InputError` for one that is neither labels nor an image."""
+        choose_layer(self.source, self._offered, layer, "labels or an image")
+        self._by_hand = True
 
     def start(self) -> None:
         """Export what is chosen; what cannot be is said below the button and in a notification."""

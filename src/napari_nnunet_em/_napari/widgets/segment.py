@@ -24,9 +24,11 @@ from napari_nnunet_em._napari.wording import (
     preview_text,
 )
 from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome
-from napari_nnunet_em.errors import NnunetEmError
+from napari_nnunet_em.errors import NnunetEmError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari
     from napari.layers import Image
 
@@ -50,6 +52,7 @@ class SegmentWidget(DockWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._shows_blocks = False
+        self._waiting: Callable[[], None] | None = None
         self.inputs = SegmentInputs(napari_viewer)
         self.form = self.inputs.form
         self.models = self.inputs.models
@@ -74,6 +77,7 @@ class SegmentWidget(DockWidget):
     def _connect(self) -> None:
         self.inputs.layer_changed.connect(self._look_for_unfinished)
         self.inputs.model_changed.connect(self._name_button)
+        self.inputs.model_changed.connect(self._on_ready)
         self.inputs.changed.connect(self.cost.follow)
         self.progress.started.connect(self.start)
         self.progress.stopped.connect(self.stop)
@@ -122,6 +126,23 @@ class SegmentWidget(DockWidget):
         if not self.jobs.busy:
             self.progress.preview()
 
+    def once_ready(self, action: Callable[[], None]) -> None:
+        """Do something now, or as soon as the chosen model has been read."""
+        self._waiting = action
+        self._on_ready()
+
+    def _on_ready(self) -> None:
+        action = self._waiting
+        if action is not None and not self.models.chosen.opening:
+            self._waiting = None
+            action()
+
+    def toggle_pause(self) -> None:
+        """Pause the running job, or let it go on; raises `SettingsError` where none runs."""
+        if not self.jobs.busy or not self.progress.pause_button.isEnabled():
+            raise SettingsError("No segmentation is running here that could be paused or continued.")
+        self.progress.pause_button.toggle()
+
     def stop(self) -> None:
         """Stop the running job after the block in hand, or else the preview."""
         if self.jobs.busy:
@@ -133,6 +154,7 @@ class SegmentWidget(DockWidget):
 
     def close_down(self) -> None:
         """Stop the preview, the job and those that wait."""
+        self._waiting = None
         self.cost.stop()
         self.previews.stop()
         self.jobs.close()

@@ -18,6 +18,7 @@ from napari_nnunet_em._napari.placement import KnownSize, layer_shape, visible_b
 from napari_nnunet_em._napari.previewing import PreviewRequest
 from napari_nnunet_em._napari.regions import RegionKind, looked_at
 from napari_nnunet_em._napari.request import Request, known_voxel_size, layer_volume, source_path
+from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.model_picker import ModelPicker
 from napari_nnunet_em._napari.widgets.region_picker import RegionPicker
 from napari_nnunet_em._napari.widgets.rows import add_field, add_row, column, form_layout, note_label, section
@@ -26,6 +27,7 @@ from napari_nnunet_em.errors import InputError, ModelError
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Layer
 
     from napari_nnunet_em.config import Job
     from napari_nnunet_em.geometry import Box
@@ -145,6 +147,14 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         self.region.reset_choices()
         if self.layer != before:
             self._on_layer()
+
+    def offers(self, layer: Layer) -> bool:
+        """Whether a layer can be chosen."""
+        return layer in self._offered
+
+    def choose_layer(self, layer: Layer) -> None:
+        """Choose a layer; raises `InputError` for one that is no image, or a result."""
+        choose_layer(self.layers, self._offered, layer, "an image that can be segmented")
 
     def chosen_layer(self) -> Image:
         """The layer that is chosen; raises `InputError` where there is none."""
