@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_nnunet_em._napari.levels import LayerLevel, layer_levels, level_choices, level_note, resized
+from napari_nnunet_em._napari.levels import (
+    LayerLevel,
+    full_size,
+    layer_levels,
+    level_choices,
+    level_note,
+    resized,
+)
 from napari_nnunet_em._napari.live import PREVIEW_KEY
 from napari_nnunet_em._napari.placement import KnownSize, level_zero, result_placement
 from napari_nnunet_em._napari.request import layer_volume
@@ -71,6 +78,9 @@ def test_a_size_that_was_typed_follows_the_level() -> None:
     assert resized("40, 10, 10", half, full) == "40, 5, 5"
     assert resized("5, 5", full, half) == "10, 10"
     assert [resized(text, full, half) for text in (None, "a, 5", "5")] == [None, "a, 5", "5"]
+    assert full_size("40, 10, 12", half).voxel_size_nm == (40, 5, 6)
+    assert full_size("10, 12", full).voxel_size_nm == (10, 10, 12)
+    assert [full_size(text, full).voxel_size_nm for text in (None, "a", "0, 5, 5")] == [None] * 3
 
 
 def test_a_result_of_a_level_lies_over_the_voxels_below_it(fine) -> None:

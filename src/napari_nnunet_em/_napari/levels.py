@@ -77,16 +77,14 @@ def level_choices(levels: Sequence[LayerLevel], known: KnownSize) -> list[tuple[
     return choices
 
 
-def level_note(
-    levels: Sequence[LayerLevel], known: KnownSize, chosen: int, bundle: ModelBundle | None
-) -> str:
+def level_note(levels: Sequence[LayerLevel], full: KnownSize, chosen: int, bundle: ModelBundle | None) -> str:
     """A link to the level whose voxels are nearest to the model's, as rich text; empty where it is chosen.
 
     Parameters
     ----------
     levels : sequence of LayerLevel
         Of the layer.
-    known : KnownSize
+    full : KnownSize
         Voxel size of the full resolution.
     chosen : int
         The level that is chosen.
@@ -94,7 +92,7 @@ def level_note(
         The model, once it is open.
     """
     spacing = {} if bundle is None else bundle.spacing_by_axis(SpacingUnit.AUTO)
-    sizes = [size for level in levels if (size := level.size(known).voxel_size_nm) is not None]
+    sizes = [size for level in levels if (size := level.size(full).voxel_size_nm) is not None]
     best = nearest_size(sizes, spacing) if sizes and spacing else chosen
     if best == chosen:
         return ""
@@ -112,14 +110,29 @@ def resized(typed: str | None, before: LayerLevel, now: LayerLevel) -> str | Non
     before, now : LayerLevel
         For which it was typed, and for which it is wanted.
     """
-    try:
-        sizes = [float(part) for part in (typed or "").split(",")]
-    except ValueError:
-        return typed
-    if len(sizes) not in (2, 3):
+    sizes = _numbers(typed)
+    if sizes is None:
         return typed
     factors = [b / a for a, b in zip(before.lattice.step, now.lattice.step, strict=True)][-len(sizes) :]
     return as_text([size * factor for size, factor in zip(sizes, factors, strict=True)])
+
+
+def full_size(typed: str | None, level: LayerLevel) -> KnownSize:
+    """The voxel size of the full resolution, from what is typed for a level."""
+    sizes = _numbers(typed)
+    if sizes is None or min(sizes) <= 0:
+        return KnownSize(None, "")
+    z, y, x = (a / b for a, b in zip([*sizes[: 3 - len(sizes)], *sizes], level.lattice.step, strict=True))
+    return KnownSize((z, y, x), "entered")
+
+
+def _numbers(typed: str | None) -> list[float] | None:
+    """Two or three numbers with commas between them; None where there are none."""
+    try:
+        numbers = [float(part) for part in (typed or "").split(",")]
+    except ValueError:
+        return None
+    return numbers if len(numbers) in (2, 3) else None
 
 
 def _words(size: Sequence[float]) -> str:

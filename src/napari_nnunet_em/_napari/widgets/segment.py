@@ -58,7 +58,7 @@ class SegmentWidget(DockWidget):
         self.models = self.inputs.models
         self.layers = self.inputs.layers
         self.region = self.inputs.region
-        self.size_note = self.inputs.size_note
+        self.size_note = self.inputs.sizes.note
         self.offer = ResumeOffer()
         self.progress = JobPanel()
         self.jobs = Jobs(napari_viewer, engine, self)

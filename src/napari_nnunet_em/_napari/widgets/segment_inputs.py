@@ -11,18 +11,17 @@ from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_nnunet_em._napari.cost import Draft
 from napari_nnunet_em._napari.jobform import JobForm
-from napari_nnunet_em._napari.levels import LayerLevel, layer_levels, level_choices, level_note, resized
 from napari_nnunet_em._napari.live import is_result
 from napari_nnunet_em._napari.outputs import output_folder, output_name
-from napari_nnunet_em._napari.placement import KnownSize, layer_shape, visible_box
+from napari_nnunet_em._napari.placement import visible_box
 from napari_nnunet_em._napari.previewing import PreviewRequest
 from napari_nnunet_em._napari.regions import RegionKind, looked_at
-from napari_nnunet_em._napari.request import Request, known_voxel_size, layer_volume, source_path
+from napari_nnunet_em._napari.request import Request, layer_volume, source_path
 from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.model_picker import ModelPicker
 from napari_nnunet_em._napari.widgets.region_picker import RegionPicker
-from napari_nnunet_em._napari.widgets.rows import add_field, add_row, column, form_layout, note_label, section
-from napari_nnunet_em._napari.wording import as_text, resampling_note, voxel_size_note
+from napari_nnunet_em._napari.widgets.rows import add_field, add_row, column, form_layout, section
+from napari_nnunet_em._napari.widgets.size_rows import SizeRows
 from napari_nnunet_em.errors import InputError, ModelError
 
 if TYPE_CHECKING:
@@ -57,6 +56,8 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
     ----------
     form : JobForm
         The settings.
+    sizes : SizeRows
+        Pyramid level and voxel size.
 
     Signals
     -------
@@ -76,23 +77,17 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         super().__init__(parent)
         self._viewer = viewer
         self._offered: list[Image] = []
-        self._known_size = KnownSize(None, "")
-        self._levels: tuple[LayerLevel, ...] = ()
-        self._level: LayerLevel | None = None
         self._proposed = ""
         self.form = JobForm()
         self.layers = QComboBox()
         self.layers.setToolTip("The image layer to segment.")
         self.region = RegionPicker(viewer)
         self.models = ModelPicker()
-        self.size_note = note_label()
         self._lay_out()
         self.layers.currentIndexChanged.connect(self._on_layer)
         self.region.changed.connect(self.propose_output)
         self.models.changed.connect(self._on_model)
-        self.form.input["voxel_size_nm"].widget.changed.connect(self._on_size)
-        self.form.input["level"].widget.changed.connect(self._on_level)
-        self.size_note.linkActivated.connect(self._use_level)
+        self.sizes.level_changed.connect(self._on_level)
         self.form.model["trust"].widget.changed.connect(self.models.set_trust)
         for field in self.form.fields():
             field.widget.changed.connect(self._on_anything)
@@ -102,13 +97,10 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
     def _lay_out(self) -> None:
         rows = column(self)
         top = form_layout()
-        self._top = top
         add_row(top, "Image", self.layers)
         add_row(top, "Model", self.models)
         top.addRow(self.models.note)
-        add_field(top, self.form.input["level"])
-        add_field(top, self.form.input["voxel_size_nm"])
-        top.addRow(self.size_note)
+        self.sizes = SizeRows(self.form.input, top, self)
         add_row(top, "Region", self.region)
         top.addRow(self.region.note)
         add_field(top, self.form.output["path"])
@@ -173,7 +165,7 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         layer, chosen = self.chosen_layer(), self.models.chosen
         if chosen.bundle is None:
             raise ModelError(chosen.problem)
-        level = self._chosen_level(layer)
+        level = self.sizes.level_of(layer)
         self.form.check_voxel_size(level.shape)
         self.form.complete_voxel_size()
         region = level.box(self.region.choice.box(self._viewer, layer))
@@ -195,7 +187,7 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         layer, bundle = self.layer, self.models.chosen.bundle
         if layer is None or bundle is None:
             return None
-        level = self._chosen_level(layer)
+        level = self.sizes.level_of(layer)
         self.form.check_voxel_size(level.shape)
         region = level.box(self.region.choice.box(self._viewer, layer))
         job = self._job(layer, region)
@@ -214,7 +206,7 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         choice = self.region.choice
         around = choice.around if choice.kind is RegionKind.VIEW else 0
         layer = self.chosen_layer()
-        box = self._chosen_level(layer).box(visible_box(self._viewer, layer, around))
+        box = self.sizes.level_of(layer).box(visible_box(self._viewer, layer, around))
         assert box is not None  # a view has ends
         return PreviewRequest(self.request(), box)
 
@@ -241,63 +233,19 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
 
     def _on_layer(self) -> None:
         layer = self.layer
-        self._known_size = KnownSize(None, "") if layer is None else known_voxel_size(layer)
-        self._levels = () if layer is None else layer_levels(layer)
-        self._level = self._levels[0] if self._levels else None
-        self._offer_levels()
-        self.form.input["voxel_size_nm"].value = self._known_size.voxel_size_nm
-        self._on_size()
-        self.region.follow_layer(layer, self._level)
+        self.sizes.follow_layer(layer)
+        self.region.follow_layer(layer, self.sizes.level)
         self.propose_output()
         self.layer_changed.emit()
 
-    def _offer_levels(self) -> None:
-        field = self.form.input["level"]
-        with field.widget.changed.blocked():
-            field.set_choices(level_choices(self._levels, self._known_size) or [("0", 0)])
-            field.value = 0
-        self._top.setRowVisible(field.widget.native, len(self._levels) > 1)
-
-    def _chosen_level(self, layer: Image) -> LayerLevel:
-        """The level that is chosen; the layer may have been given other data since."""
-        if self._level is None or self._levels[0].shape != layer_shape(layer):
-            self._on_layer()
-        assert self._level is not None  # there is a layer
-        return self._level
-
-    def _on_level(self, number: int | None) -> None:
-        """Another level was chosen: its voxels have another size, and are counted otherwise."""
-        if number is None or self._level is None:
-            return
-        before, self._level = self._level, self._levels[number]
-        field = self.form.input["voxel_size_nm"]
-        stated = before.size(self._known_size).voxel_size_nm
-        if stated is not None and field.value == as_text(stated):
-            field.value = self._level.size(self._known_size).voxel_size_nm
-        else:
-            field.value = resized(field.value, before, self._level)
-        self._on_size()
-        self.region.follow_layer(self.layer, self._level)
+    def _on_level(self) -> None:
+        self.region.follow_layer(self.layer, self.sizes.level)
         self.propose_output()
-
-    def _use_level(self, number: str) -> None:
-        self.form.input["level"].value = int(number)
-
-    def _on_size(self) -> None:
-        typed = self.form.input["voxel_size_nm"].value
-        if self._level is None:
-            self.size_note.setText("")
-            return
-        bundle = self.models.chosen.bundle
-        known = self._known_size
-        resampled = "" if bundle is None else resampling_note(bundle, typed)
-        better = level_note(self._levels, known, self._level.number, bundle)
-        self.size_note.setText(f"{voxel_size_note(self._level.size(known), typed)}{resampled}{better}")
 
     def _on_model(self) -> None:
         chosen = self.models.chosen
         if chosen.bundle is not None:
             self.form.follow_model(chosen.bundle)
-        self._on_size()
+        self.sizes.follow_model(chosen.bundle)
         self.propose_output()
         self.model_changed.emit()
