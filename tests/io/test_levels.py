@@ -48,7 +48,7 @@ def test_a_box_covers_the_coarse_voxels_that_hold_its_voxels(fine, step, ceil, d
         return
     holds = [v // step for v in range(start, stop) if v // step < coarse]
     covered = lattice.covering(Box((0, start, 0), (1, stop, 1)), (1, coarse, 1))
-    assert list(range(covered.start[1], covered.stop[1])) == sorted(set(holds))
+    assert list(range(covered.start[1], covered.stop[1])) == (sorted(set(holds)) or [coarse - 1])
     assert lattice.nearest((0, start, 0), (1, coarse, 1))[1] == min(start // step, coarse - 1)
 
 

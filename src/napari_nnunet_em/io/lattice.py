@@ -64,10 +64,15 @@ class Lattice:
         return Lattice(_three([self.first[i] + self.step[i] * voxel[i] for i in _AXES]), self.step)
 
     def covering(self, box: Box, shape: Sequence[int]) -> Box:
-        """The voxels of this grid, of `shape` in all, that a box of the other one touches."""
+        """The voxels of this grid, of `shape` in all, that a box of the other one touches; at least one.
+
+        Beyond the last voxel, which a pyramid may leave out, that last one is taken.
+        """
         start = [math.floor(round(self._edge(box.start[i], i), 6)) for i in _AXES]
         stop = [math.ceil(round(self._edge(box.stop[i], i), 6)) for i in _AXES]
-        return Box(as_shape(start), as_shape(stop)).intersect(Box.whole(as_shape(shape)))
+        start = [min(max(a, 0), n - 1) for a, n in zip(start, shape, strict=True)]
+        stop = [max(min(b, n), a + 1) for a, b, n in zip(start, stop, shape, strict=True)]
+        return Box(as_shape(start), as_shape(stop))
 
     def nearest(self, voxel: Sequence[int], shape: Sequence[int]) -> Shape:
         """The voxel of this grid, of `shape` in all, that a voxel of the other one lies in."""
