@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_nnunet_em._napari.graphics import prepare_torch
+from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em._napari.request import layer_volume
 from napari_nnunet_em._napari.wording import error_note
 from napari_nnunet_em.errors import NnunetEmError
@@ -72,10 +72,9 @@ def estimate(draft: Draft, speeds: Speeds) -> Cost:
     Cost
         Also for a job that would be refused: then it says why.
     """
-    prepare_torch()
-    # Imported here: they bring torch along.
-    from napari_nnunet_em.pipeline.opening import open_job  # noqa: PLC0415
-    from napari_nnunet_em.pipeline.plan import plan_open_job  # noqa: PLC0415
+    load_libraries()
+    from napari_nnunet_em.pipeline.opening import open_job  # noqa: PLC0415 - brings torch along
+    from napari_nnunet_em.pipeline.plan import plan_open_job  # noqa: PLC0415 - as above
 
     job = draft.job
     try:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_nnunet_em import io
 from napari_nnunet_em._napari.placement import KnownSize, layer_shape
 from napari_nnunet_em._napari.wording import LINK_COLOR, as_text
 from napari_nnunet_em.config import SpacingUnit
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box, Shape
-from napari_nnunet_em.io import Lattice, nearest_size, open_volume
 from napari_nnunet_em.quantities import extent
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class LayerLevel:
 
     number: int
     shape: Shape
-    lattice: Lattice
+    lattice: io.Lattice
 
     def box(self, box: Box | None) -> Box | None:
         """Its voxels that a box of the full resolution touches; None, for all of them, stays None."""
@@ -56,11 +56,11 @@ class LayerLevel:
 
 def layer_levels(layer: Layer) -> tuple[LayerLevel, ...]:
     """The levels of a layer, the full resolution first; that alone where there is no pyramid."""
-    full = (LayerLevel(0, layer_shape(layer), Lattice()),)
+    full = (LayerLevel(0, layer_shape(layer), io.Lattice()),)
     if not layer.multiscale or getattr(layer, "rgb", False):
         return full
     try:
-        volume = open_volume(list(layer.data), axes={2: "yx", 3: "zyx", 4: "czyx"}.get(layer.ndim))
+        volume = io.open_volume(list(layer.data), axes={2: "yx", 3: "zyx", 4: "czyx"}.get(layer.ndim))
     except InputError:
         return full
     numbers = range(len(volume.levels))
@@ -93,7 +93,7 @@ def level_note(levels: Sequence[LayerLevel], full: KnownSize, chosen: int, bundl
     """
     spacing = {} if bundle is None else bundle.spacing_by_axis(SpacingUnit.AUTO)
     sizes = [size for level in levels if (size := level.size(full).voxel_size_nm) is not None]
-    best = nearest_size(sizes, spacing) if sizes and spacing else chosen
+    best = io.nearest_size(sizes, spacing) if sizes and spacing else chosen
     if best == chosen:
         return ""
     link = f"<a href='{best}' style='color: {LINK_COLOR}'>Use pyramid level {best}</a>"
