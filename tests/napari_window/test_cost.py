@@ -86,6 +86,7 @@ def test_what_cannot_run_is_said_shortly_and_warnings_stand_below(make_job, em) 
     line, warning = small.text.split("<br>")
     assert line.startswith("Will take")
     assert "cannot be kept" in warning
+    assert "--" not in warning
     assert "cannot be kept" not in small.tip
     assert problem_words("x" * 500).text.endswith("…")
     assert problem_words("a <b> c; why").text == "a &lt;b&gt; c"
@@ -120,4 +121,6 @@ def test_the_line_follows_the_form_and_never_complains(open_widget, em, qtbot) -
     assert widget.form.output["path"].value == proposed
     widget.form.input["voxel_size_nm"].value = "a, 8, 8"
     qtbot.waitUntil(lambda: "Will take" not in said(), timeout=MINUTE)
+    viewer.layers.remove("em")
+    qtbot.waitUntil(lambda: said() == "", timeout=MINUTE)
     assert notification_manager.records == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em._napari.request import layer_volume
-from napari_nnunet_em._napari.wording import error_note
+from napari_nnunet_em._napari.wording import error_note, without_options
 from napari_nnunet_em.errors import NnunetEmError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def seconds_per_pass(speed: Speed, bundle: ModelBundle) -> float:
 
 def plan_words(plan: JobPlan) -> Cost:
     """A plan for the form."""
-    warnings = "".join(f"<br>{error_note(warning)}" for warning in plan.warnings)
+    warnings = "".join(f"<br>{error_note(without_options(warning))}" for warning in plan.warnings)
     limits = [note for note in plan.notes if note not in plan.warnings]
     tip = [*limits, *([] if plan.seconds is not None else [_TIME_TIP])]
     return Cost(f"Will take {html.escape(plan.summary())}{warnings}", "\n".join(tip))

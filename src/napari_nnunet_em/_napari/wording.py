@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import html
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,11 @@ def short_licence(text: str) -> str:
 def error_note(sentence: str) -> str:
     """A problem, as rich text for the form."""
     return f"<span style='color: #e0564a'>{html.escape(sentence)}</span>"
+
+
+def without_options(sentence: str) -> str:
+    """A sentence of the pipeline without the options of the command line that it names in brackets."""
+    return re.sub(r" \(--[^)]*\)", "", sentence)
 
 
 _EXPORTS = {
