@@ -67,7 +67,8 @@ class Column:
                 blocks.append(ColumnBlock(transposed, cropped, space.to_padded(cropped)))
             else:
                 outside.append(box)
-        blocks.sort(key=lambda b: (b.wanted.stop[0], b.wanted.start))
+        # Those that end together stay as they were handed over.
+        blocks.sort(key=lambda b: (b.wanted.stop[0], b.wanted.start[0]))
         depth, height, width = space.grid.patch
         if not blocks:
             return cls(tuple(outside), (), (), (), ((0, 0), (0, 0)), depth)
