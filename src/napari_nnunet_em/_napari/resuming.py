@@ -13,6 +13,7 @@ from napari_nnunet_em.errors import NnunetEmError
 if TYPE_CHECKING:
     from napari.layers import Image
 
+    from napari_nnunet_em.geometry import Shape
     from napari_nnunet_em.pipeline.unfinished import UnfinishedJob
 
 
@@ -48,10 +49,10 @@ def search_unfinished(layer: Image, folders: Sequence[Path]) -> Search:
         return Search(layer)  # the layer is none that could be segmented
 
 
-def resumed(layer: Image, found: UnfinishedJob) -> Request:
-    """The request that continues a job on a layer."""
+def resumed(layer: Image, found: UnfinishedJob, near: Shape | None = None) -> Request:
+    """The request that continues a job on a layer; what is near a voxel of it, (z, y, x), comes first."""
     volume = layer_volume(layer, _channels(layer), found.job.input.voxel_size_nm)
-    return Request(found.job, volume, layer, found.class_names)
+    return Request(found.job, volume, layer, found.class_names, near)
 
 
 def _channels(layer: Image) -> int:

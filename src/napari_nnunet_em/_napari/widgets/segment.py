@@ -10,6 +10,7 @@ from napari.utils.notifications import show_error
 
 from napari_nnunet_em._napari.jobs import Jobs
 from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
+from napari_nnunet_em._napari.regions import looked_at
 from napari_nnunet_em._napari.remembered import remembered_folders
 from napari_nnunet_em._napari.resuming import Search, folders_to_search, resumed, search_unfinished
 from napari_nnunet_em._napari.widgets.dock import DockWidget
@@ -158,7 +159,8 @@ class SegmentWidget(DockWidget):
 
     def _resume(self, found: UnfinishedJob) -> None:
         try:
-            self.jobs.submit(resumed(self.inputs.chosen_layer(), found))
+            layer = self.inputs.chosen_layer()
+            self.jobs.submit(resumed(layer, found, looked_at(self._viewer, layer)))
         except NnunetEmError as error:
             self._refuse(error)
 
