@@ -43,6 +43,9 @@ class OpenJob:
         Voxels of the volume that are segmented.
     identity : dict
         What makes another job the same; see `prediction_identity`.
+    device_bytes : int or None
+        Memory for network and sums on a device that has its own, as it was free when the job was opened and
+        the network not yet there; None where they live in RAM. See `device_memory_bytes`.
     """
 
     job: Job
@@ -53,6 +56,7 @@ class OpenJob:
     mirror_axes: tuple[int, ...]
     region: Box
     identity: dict[str, Any]
+    device_bytes: int | None
 
     @property
     def voxel_size_nm(self) -> tuple[float, float, float]:
@@ -124,6 +128,8 @@ def open_job(job: Job, volume: Volume | None = None) -> OpenJob:
         volume = open_volume(job.input.path, axes=job.input.axes, voxel_size_nm=given)
     elif given is not None:
         volume = volume.with_voxel_size(given, "given by the caller")
+    from napari_nnunet_em.engine.devices import device_memory_bytes  # noqa: PLC0415 - torch is slow to load
+
     model = job.model
     bundle = ModelBundle.open(
         model.path, configuration=model.configuration, checkpoint=model.checkpoint, trust=model.trust
@@ -135,7 +141,8 @@ def open_job(job: Job, volume: Volume | None = None) -> OpenJob:
     check_boundary(job.instances, bundle)
     region = _region(job, volume)
     identity = prediction_identity(job, volume, bundle, folds)
-    return OpenJob(job, volume, bundle, folds, orientations, axes, region, identity)
+    device = device_memory_bytes(job.execution)
+    return OpenJob(job, volume, bundle, folds, orientations, axes, region, identity, device)
 
 
 def _region(job: Job, volume: Volume) -> Box:
