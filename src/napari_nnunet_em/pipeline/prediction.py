@@ -185,8 +185,8 @@ def _open_sinks(opened: OpenJob, layout: Layout, encoder: Encoder) -> Sinks:
 def writes_classes(opened: OpenJob) -> bool:
     """Whether the job stores the image of classes."""
     exclusive = len(opened.bundle.classes) > 1 and not opened.bundle.has_regions
-    # Objects of exclusive classes are told apart by it.
-    return opened.job.output.classes or (exclusive and opened.job.instances.enabled)
+    # Objects of exclusive classes are told apart by it, also those that are asked for later.
+    return opened.job.output.classes or exclusive
 
 
 def sink_spec(
