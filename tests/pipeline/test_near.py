@@ -90,6 +90,16 @@ def test_the_slice_one_looks_at_comes_first_and_every_tile_is_counted(deep, deep
     same(job.store, expected)
 
 
+def test_a_real_network_gives_the_same_bits(make_job):
+    plain, watched = (
+        make_job(name, output={"probability_type": "float32"}) for name in ("plain.zarr", "near.zarr")
+    )
+    run(plain)
+    boxes = [event.box for event in predicting(segment(watched, near=(37, 30, 35))) if event.box is not None]
+    assert [box.start[0] for box in boxes] == [32, 0, 8, 16, 24]
+    same(watched.store, plain.store)
+
+
 @pytest.mark.parametrize("then", [None, NEAR, (5, 3, 20), (55, 3, 290)])
 @pytest.mark.parametrize("stop_after", [1, 5, 9])
 def test_stopped_and_continued_with_another_place_or_none(stop_after, then, deep, deep_job, expected):
