@@ -10,6 +10,7 @@ thread itself took between two beats: the rest is waiting for Python's lock, or 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import tempfile
@@ -89,6 +90,11 @@ def pump(condition: Callable[[], bool], seconds: float = 900.0) -> None:
         time.sleep(0.001)
 
 
+def gc_frozen() -> bool:
+    """Whether the objects of the libraries have been set aside."""
+    return gc.get_freeze_count() > 0
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -142,6 +148,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     phase("open the dock", dock, lambda: widget[0].models.chosen.bundle is not None)
     dock_widget = widget[0]
     ready = lambda: dock_widget.models.chosen.bundle is not None  # noqa: E731
+    phase("libraries", lambda: None, gc_frozen)
     phase("choose a model", lambda: dock_widget.models.choose(options.model), ready)
     dock_widget.form.output["path"].value = str(folder / "out.zarr")
     idle = lambda: not dock_widget.busy  # noqa: E731

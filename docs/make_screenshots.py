@@ -10,20 +10,24 @@ The volume is the SBEM validation volume beside the repository (``../shared``, o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
+from scipy import ndimage
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 IMAGES = REPOSITORY / "docs" / "images"
 SHARED = Path(os.environ.get("NNUNET_EM_SHARED") or REPOSITORY.parent / "shared")
 VOLUME = SHARED / "data" / "sbem_mito" / "val_z050-059_raw.tif"
+TRUTH = VOLUME.with_name(VOLUME.name.replace("_raw", "_mito"))
 VOXEL_SIZE_NM = (56.0, 8.0, 8.0)
 CROP_START = (64, 0)
 PATIENCE_SECONDS = 1800.0
@@ -45,81 +49,118 @@ def settle(seconds: float = 1.0) -> None:
     wait_until(lambda: time.monotonic() > end)
 
 
-def open_window(side: int, model: str):
-    """A window with a crop of the volume and the Segment widget; returns viewer and widget."""
+def open_window(side: int):
+    """A window with a crop of the volume and a scale bar."""
     import napari  # noqa: PLC0415 - reads NAPARI_CONFIG when it is imported
 
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1600, 1000)
-    y, x = CROP_START if side <= 512 else (0, 0)
-    crop = tifffile.imread(VOLUME)[:, y : y + side, x : x + side]
     viewer.add_image(
-        crop,
+        cropped(VOLUME, side),
         name="SBEM",
         contrast_limits=(0, 255),
         scale=VOXEL_SIZE_NM,
         units=("nanometer",) * 3,
         axis_labels="zyx",
     )
-    _, widget = viewer.window.add_plugin_dock_widget("napari-nnunet-em", "Segment")
-    widget.models.choose(model)
-    wait_until(lambda: widget.models.chosen.bundle is not None, 120)
     viewer.canvas.overlays["scale_bar"].visible = True
+    return viewer
+
+
+def cropped(file: Path, side: int):
+    """Part of a file, (z, y, x)."""
+    y, x = CROP_START if side <= 512 else (0, 0)
+    return tifffile.imread(file)[:, y : y + side, x : x + side]
+
+
+@contextlib.contextmanager
+def docked(viewer, name: str) -> Iterator[Any]:
+    """A widget of this package, in a dock as wide as it likes to be; closed at the end."""
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-nnunet-em", name)
     settle()
     viewer.reset_view(margin=0.02)
-    return viewer, widget
+    yield widget
+    viewer.window.remove_dock_widget(dock)
 
 
-def draw_segment(side: int, model: str) -> None:
-    """The Segment widget before, during and after a run."""
-    viewer, widget = open_window(side, model)
-    with tempfile.TemporaryDirectory() as folder:
-        widget.form.output["path"].value = str(Path(folder) / "sbem_mitochondria.zarr")
+def draw_segment(viewer, model: str, store: Path) -> None:
+    """The Segment dock before, during and after a run, and a preview."""
+    with docked(viewer, "Segment") as widget:
+        widget.models.choose(model)
+        wait_until(lambda: widget.models.chosen.bundle is not None, 120)
+        widget.form.output["path"].value = str(store)
         # Small blocks, so that a picture can be taken while some are still missing.
         widget.form.execution["max_ram_gb"].value = 1.3
-        shoot(viewer, "segment-ready.png")
+        shoot(viewer, "segment-ready.png", seconds=6.0)
+        widget.preview()
+        wait_until(lambda: not widget.busy)
+        shoot(viewer, "segment-preview.png")
         blocks = []
-        widget.start()
         widget.jobs.progressed.connect(lambda event: blocks.append(event.box))
+        widget.start()
         wait_until(lambda: sum(box is not None for box in blocks) >= 3)
-        settle()
         shoot(viewer, "segment-running.png")
         wait_until(lambda: not widget.busy)
         shoot(viewer, "segment.png")
-        viewer.close()
 
 
-def draw_objects_table() -> None:
-    """The Objects table with the true mitochondria, one of them chosen."""
-    import napari  # noqa: PLC0415
-    from scipy import ndimage  # noqa: PLC0415
-
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(1600, 1000)
-    place = {"scale": VOXEL_SIZE_NM, "units": ("nanometer",) * 3, "axis_labels": "zyx"}
-    raw = tifffile.imread(VOLUME)
-    truth = tifffile.imread(VOLUME.with_name(VOLUME.name.replace("_raw", "_mito")))
-    viewer.add_image(raw, name="SBEM", contrast_limits=(0, 255), **place)
-    viewer.add_labels(ndimage.label(truth)[0], name="mitochondria", opacity=0.6, **place)
-    _, widget = viewer.window.add_plugin_dock_widget("napari-nnunet-em", "Objects table")
-    viewer.canvas.overlays["scale_bar"].visible = True
-    settle()
-    viewer.reset_view(margin=0.02)
-    widget.intensity.setCurrentText("SBEM")
-    widget.measure()
-    wait_until(lambda: not widget.progress.busy)
-    widget.objects.filter.condition.setText("volume_um3 > 0.02 and elongation < 3")
-    widget.objects.filter.apply()
-    widget.objects.table.sortByColumn(2, Qt.SortOrder.DescendingOrder)
-    widget.objects.table.selectRow(0)
-    viewer.scene.camera.zoom *= 1.5
-    shoot(viewer, "objects-table.png")
-    viewer.close()
+def draw_objects(viewer) -> None:
+    """The Objects dock with a live preview of split objects, and why they are split."""
+    for layer in viewer.layers:
+        layer.visible = layer.name == "SBEM" or "probability" in layer.name
+    with docked(viewer, "Objects") as widget:
+        widget.form["min_volume_um3"].value = 0.002
+        widget.form["split"].value = "distance"
+        widget.why["seeds"].setChecked(True)
+        wait_until(lambda: not widget.runner.busy)
+        shoot(viewer, "objects.png")
+        widget.live.setChecked(False)
 
 
-def shoot(viewer, name: str) -> None:
-    """Save the whole window."""
-    settle()
+def draw_objects_table(viewer) -> None:
+    """The Objects table, filtered, with one object chosen."""
+    for layer in viewer.layers:
+        layer.visible = layer.name in ("SBEM", "SBEM mitochondria")
+    with docked(viewer, "Objects table") as widget:
+        widget.layers.setCurrentText("SBEM mitochondria")
+        widget.intensity.setCurrentText("SBEM")
+        if widget.objects.table.model().rowCount() == 0:
+            widget.measure()
+        wait_until(lambda: not widget.progress.busy)
+        widget.objects.filter.condition.setText("volume_um3 > 0.005 and elongation < 3")
+        widget.objects.filter.apply()
+        widget.objects.table.sortByColumn(2, Qt.SortOrder.DescendingOrder)
+        widget.objects.table.selectRow(0)
+        shoot(viewer, "objects-table.png")
+
+
+def draw_evaluate(viewer, side: int) -> None:
+    """The Evaluate dock: the objects found beside those of a person."""
+    truth, _ = ndimage.label(cropped(TRUTH, side))
+    place = {name: getattr(viewer.layers["SBEM"], name) for name in ("scale", "units", "axis_labels")}
+    viewer.add_labels(truth, name="by hand", opacity=0.6, visible=False, **place)
+    with docked(viewer, "Evaluate") as widget:
+        widget.pred.setCurrentText("SBEM mitochondria")
+        widget.truth.setCurrentText("by hand")
+        widget.start()
+        wait_until(lambda: not widget.progress.busy)
+        shoot(viewer, "evaluate.png")
+    viewer.layers.remove("by hand")
+
+
+def draw_export(viewer, folder: Path) -> None:
+    """The Export dock after an export."""
+    with docked(viewer, "Export labels") as widget:
+        widget.source.setCurrentText("SBEM mitochondria")
+        widget.destination.value = str(folder / "mitochondria.ome.tif")
+        widget.start()
+        wait_until(lambda: not widget.progress.busy)
+        shoot(viewer, "export.png")
+
+
+def shoot(viewer, name: str, seconds: float = 1.0) -> None:
+    """Save the whole window, after it has drawn for some seconds."""
+    settle(seconds)
     viewer.window.screenshot(str(IMAGES / name), canvas_only=False, flash=False)
 
 
@@ -128,19 +169,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=512, help="pixels along y and x of the crop")
     parser.add_argument("--model", default="mitochondria-3d")
-    parser.add_argument("--only", choices=("objects-table", "segment"), help="draw these alone")
     options = parser.parse_args()
     if not VOLUME.is_file():
         raise SystemExit(f"The volume {VOLUME} is missing: set NNUNET_EM_SHARED to the folder that holds it.")
     IMAGES.mkdir(parents=True, exist_ok=True)
-    # The user's own napari settings must not decide what the documentation looks like.
-    settings = tempfile.TemporaryDirectory()
-    os.environ["NAPARI_CONFIG"] = str(Path(settings.name) / "settings.yaml")
-    with settings:
-        if options.only in (None, "objects-table"):
-            draw_objects_table()
-        if options.only in (None, "segment"):
-            draw_segment(options.side, options.model)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # The user's own settings, presets and folders must not decide what the documentation looks like.
+        os.environ["NAPARI_CONFIG"] = str(folder / "settings.yaml")
+        os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_DATA_HOME"] = name
+        draw(options.side, options.model, folder)
+
+
+def draw(side: int, model: str, folder: Path) -> None:
+    """Everything, in one window, in the order of work."""
+    viewer = open_window(side)
+    draw_segment(viewer, model, folder / "sbem_mitochondria.zarr")
+    draw_objects(viewer)
+    draw_objects_table(viewer)
+    draw_evaluate(viewer, side)
+    draw_export(viewer, folder)
+    viewer.close()
 
 
 if __name__ == "__main__":

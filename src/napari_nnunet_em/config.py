@@ -539,6 +539,12 @@ class ExecutionSettings(Settings):
     threads: int = Field(
         0, ge=0, title="Threads", description="CPU threads of the network; 0 uses all this process may use."
     )
+    background: bool = Field(
+        False,
+        title="Let others go first",
+        description="Other programs, and the window, get the processor before the network does "
+        "(OpenVINO on Linux; elsewhere it changes nothing).",
+    )
     max_ram_gb: float = Field(
         4.0,
         gt=0.0,

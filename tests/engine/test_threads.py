@@ -5,13 +5,15 @@ from __future__ import annotations
 import psutil
 import pytest
 
+from napari_nnunet_em import processors
 from napari_nnunet_em.engine import threads
-from napari_nnunet_em.engine.threads import network_threads, usable_cpus
+from napari_nnunet_em.engine.threads import network_threads
+from napari_nnunet_em.processors import usable_cpus
 
 
 @pytest.fixture(autouse=True)
 def _eight_processors(monkeypatch):
-    monkeypatch.setattr(threads, "_affinity", lambda: 8)
+    monkeypatch.setattr(processors, "_affinity", lambda: 8)
 
 
 def groups(tmp_path, lines, files):

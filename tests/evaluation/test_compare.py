@@ -97,6 +97,23 @@ def test_the_components_of_a_mask_are_scipys(seed, value, connectivity, min_voxe
     pd.testing.assert_frame_equal(found.objects.table, expected.objects.table, check_dtype=False)
 
 
+@pytest.mark.parametrize(
+    ("pred_type", "truth_type", "first", "expected"),
+    [
+        (np.uint32, np.int32, 1, "Int64"),  # pandas alone would make floats of these two
+        (np.uint64, np.uint64, 2**63, "UInt64"),
+    ],
+)
+def test_ids_are_whole_numbers_whatever_types_the_labels_have(pred_type, truth_type, first, expected) -> None:
+    pred, truth = np.zeros((1, 4, 8), pred_type), np.zeros((1, 4, 8), truth_type)
+    pred[0, 1:3, 1:3], truth[0, 1:3, 1:3] = first, 5
+    truth[0, 1:3, 5:7] = 7
+    table = evaluate(image(pred), image(truth), settings(relabel="never")).objects.table
+    assert {str(table[name].dtype) for name in ("id", "matched_id", "best_id")} == {expected}
+    assert table["id"].tolist() == [first, 5, 7]
+    assert table["matched_id"].fillna(0).tolist() == [5, first, 0]
+
+
 def two_halves(dtype=np.uint8):
     """Two blobs with one number."""
     labels = np.zeros((2, 6, 6), dtype)

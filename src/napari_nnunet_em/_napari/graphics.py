@@ -39,12 +39,6 @@ def load_triton_beside_opengl() -> bool:
     return True
 
 
-def prepare_torch() -> None:
-    """Do what makes loading torch harmless for a window; for the thread that is about to load it."""
-    load_triton_beside_opengl()
-    map_torch_library()
-
-
 def map_torch_library() -> bool:
     """Let the system load torch's largest library while the window goes on.
 

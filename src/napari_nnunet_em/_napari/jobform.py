@@ -122,5 +122,5 @@ class JobForm:
             prediction=self.prediction.settings(region=region),
             instances=self.instances.settings(),
             output=self.output.settings(),
-            execution=self.execution.settings(),
+            execution=self.execution.settings(background=True),  # the window goes first
         )

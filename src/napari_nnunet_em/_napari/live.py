@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from napari_nnunet_em import io
 from napari_nnunet_em._napari.features import LABELS_KEY, label_features
 from napari_nnunet_em._napari.lazyviews import FixedAxes
 from napari_nnunet_em._napari.placement import layer_shape, level_zero, result_placement
-from napari_nnunet_em.io import MultiscaleSink
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -77,7 +77,7 @@ class LiveLayers:
         """Add the probability layers, in place of older ones of the same store."""
         if self.probability:
             return
-        levels = MultiscaleSink.open(self._store, "").levels
+        levels = io.MultiscaleSink.open(self._store, "").levels
         names = [f"{self._prefix} {name} probability" for name in self._names]
         self._drop_older(names, levels)
         for channel, name in enumerate(names):
@@ -104,17 +104,17 @@ class LiveLayers:
         if not self._timer.isActive():
             self._timer.start()
 
-    def refresh(self) -> None:
+    def refresh(self, *, thumbnail: bool = False) -> None:
         """Redraw the probability layers that still exist."""
         for layer in self.probability:
             if layer in self._viewer.layers:
-                layer.refresh(extent=False, highlight=False, thumbnail=False)
+                layer.refresh(extent=False, highlight=False, thumbnail=thumbnail)
 
     def show_objects(self, found: Sequence[FoundObjects]) -> None:
         """Add a labels layer for each class, with the object table as its features."""
         self.stop()
         for objects in found:
-            levels = MultiscaleSink.open(
+            levels = io.MultiscaleSink.open(
                 self._store, objects.labels.relative_to(self._store).as_posix()
             ).levels
             self._viewer.add_labels(
@@ -131,9 +131,9 @@ class LiveLayers:
                 layer.visible = False
 
     def stop(self) -> None:
-        """Redraw once more, and then no longer."""
+        """Redraw once more, the thumbnails too, and then no longer."""
         self._timer.stop()
-        self.refresh()
+        self.refresh(thumbnail=True)
 
     def _lazy(self, levels: list[Any], channel: int | None) -> Any:
         """Pyramid levels, or the only one, without the axes that the source layer does not have."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_nnunet_em._napari.graphics import prepare_torch
+from napari_nnunet_em._napari.collecting import collecting_later
+from napari_nnunet_em._napari.libraries import prepare_torch
 from napari_nnunet_em._napari.wording import short_licence
 from napari_nnunet_em.errors import ModelError
 from napari_nnunet_em.model import (
@@ -61,6 +62,7 @@ class ChosenModel:
         return known[0] if known or self.bundle is None else short_licence(self.bundle.licence)
 
 
+@collecting_later()
 def open_model(chosen: ChosenModel) -> ChosenModel:
     """Open a chosen model; where the path holds several and none was named, the first of them."""
     prepare_torch()
@@ -102,6 +104,7 @@ class Installation:
     problem: str = ""
 
 
+@collecting_later()
 def change_installed(wanted: Installation) -> Installation:
     """Install or remove a model; for a thread, because files are copied and checkpoints read."""
     prepare_torch()

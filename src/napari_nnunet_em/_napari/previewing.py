@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_nnunet_em._napari.graphics import prepare_torch
+from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em._napari.live import PREVIEW_KEY, probability_colormap
 from napari_nnunet_em._napari.placement import move, result_placement
 from napari_nnunet_em._napari.worker import Outcome, TokenWorker, guarded, token_worker
@@ -79,7 +79,7 @@ def run_preview(
     """
 
     def work() -> Generator[ProgressEvent | PreviewPart, None, None]:
-        prepare_torch()
+        load_libraries()
         request = wanted.request
         yield from warm.get().preview(request.job, request.volume, wanted.box, token)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_nnunet_em import io
 from napari_nnunet_em._napari.placement import KnownSize, layer_shape, layer_voxel_size, level_zero
 from napari_nnunet_em.errors import InputError, NnunetEmError
-from napari_nnunet_em.io import open_volume
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -89,7 +89,7 @@ def layer_volume(layer: Image, channels: int, voxel_size_nm: tuple[float, float,
             f"The layer {layer.name!r} has {data.shape[0]} entries along its first axis, but the model takes "
             f"{channels} channel{'s' if channels > 1 else ''}: split it (Layer > Split Stack) and choose one."
         )
-    volume = open_volume(data, axes=axes).with_voxel_size(voxel_size_nm, "entered in napari")
+    volume = io.open_volume(data, axes=axes).with_voxel_size(voxel_size_nm, "entered in napari")
     return dataclasses.replace(volume, origin=source_path(layer) or f"napari layer {layer.name!r}")
 
 
@@ -106,7 +106,7 @@ def known_voxel_size(layer: Image) -> KnownSize:
     if stated.voxel_size_nm is not None or path is None:
         return stated
     try:
-        volume = open_volume(path)
+        volume = io.open_volume(path)
     except (NnunetEmError, OSError):
         # The file is a format or a collection that only napari's reader knows.
         return stated

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from napari.qt.threading import GeneratorWorker, create_worker
 
-from napari_nnunet_em._napari.graphics import prepare_torch
+from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em.errors import Cancelled, NnunetEmError
 from napari_nnunet_em.progress import CancelToken, Events, ProgressEvent, Stage
 
@@ -186,7 +186,7 @@ def run_job(
     """
 
     def work() -> Events[tuple[FoundObjects, ...]]:
-        prepare_torch()
+        load_libraries()
         doors = engine or Engine.default()
         finished = False
         for event in doors.segment(job, volume=volume, cancel=token, near=near):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Sequence
 
 from napari_nnunet_em.config import Backend, ExecutionSettings
 from napari_nnunet_em.engine.devices import choose_device
 from napari_nnunet_em.engine.ensemble import Ensemble, load_ensemble
-from napari_nnunet_em.engine.openvino_library import openvino_installed
+from napari_nnunet_em.engine.openvino_library import import_openvino, openvino_installed
 from napari_nnunet_em.engine.openvino_runner import OpenVINORunner
 from napari_nnunet_em.engine.runner import TileRunner
 from napari_nnunet_em.engine.torch_runner import TorchRunner
 from napari_nnunet_em.errors import ModelError, SettingsError
-from napari_nnunet_em.model import ModelBundle
+from napari_nnunet_em.model import ModelBundle, import_trainer
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,6 +50,14 @@ def open_runner(
     """
     ensemble = load_ensemble(bundle, folds, mirror_axes)
     return choose_runner(ensemble, execution, tiles)
+
+
+def import_backends() -> None:
+    """Import what `open_runner` would import when it is first called; some seconds the first time."""
+    import_trainer()
+    if openvino_installed():
+        import_openvino()
+        importlib.import_module("openvino.frontend.pytorch.ts_decoder")
 
 
 def choose_runner(ensemble: Ensemble, execution: ExecutionSettings, tiles: int = 0) -> TileRunner:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +12,7 @@ from torch.jit._trace import TracerWarning  # torch.jit.TracerWarning is the sam
 
 from napari_nnunet_em.config import ExecutionSettings
 from napari_nnunet_em.engine.openvino_library import import_openvino, inference_precision
-from napari_nnunet_em.engine.threads import network_threads
+from napari_nnunet_em.engine.threads import network_threads, with_low_priority
 from napari_nnunet_em.errors import ModelError
 from napari_nnunet_em.model.managers import ignoring
 
@@ -95,22 +96,20 @@ def compile_network(
     model : openvino.Model
         From `convert_network`.
     execution : ExecutionSettings
-        Precision and threads.
+        Precision, threads, and whether they give way to others.
     several : bool
         Whether several tiles may run side by side, each in memory of its own: faster for small tiles.
     """
     from openvino import Core  # noqa: PLC0415 - optional
 
-    return Core().compile_model(
-        model,
-        "CPU",
-        {
-            "PERFORMANCE_HINT": "THROUGHPUT" if several else "LATENCY",
-            "PERFORMANCE_HINT_NUM_REQUESTS": 4,
-            "INFERENCE_PRECISION_HINT": inference_precision(execution),
-            "INFERENCE_NUM_THREADS": network_threads(execution.threads),
-            # Else every process pins its threads to the first processors, and jobs side by side share these
-            # while the others are idle.
-            "ENABLE_CPU_PINNING": False,
-        },
-    )
+    settings = {
+        "PERFORMANCE_HINT": "THROUGHPUT" if several else "LATENCY",
+        "PERFORMANCE_HINT_NUM_REQUESTS": 4,
+        "INFERENCE_PRECISION_HINT": inference_precision(execution),
+        "INFERENCE_NUM_THREADS": network_threads(execution.threads),
+        # Else every process pins its threads to the first processors, and jobs side by side share these
+        # while the others are idle.
+        "ENABLE_CPU_PINNING": False,
+    }
+    compiling = partial(Core().compile_model, model, "CPU", settings)
+    return with_low_priority(compiling) if execution.background else compiling()

@@ -10,7 +10,7 @@ from napari_nnunet_em.model.facts import PlansFacts
 from napari_nnunet_em.model.installed import installed_models, models_dir
 from napari_nnunet_em.model.installing import install_model, remove_model
 from napari_nnunet_em.model.locate import find_models
-from napari_nnunet_em.model.networks import LoadedNetworks, load_networks
+from napari_nnunet_em.model.networks import LoadedNetworks, import_trainer, load_networks
 from napari_nnunet_em.model.values import (
     ClassInfo,
     ModelChoice,
@@ -30,6 +30,7 @@ __all__ = [
     "ResamplingPlan",
     "describe",
     "find_models",
+    "import_trainer",
     "install_model",
     "installed_models",
     "list_models",

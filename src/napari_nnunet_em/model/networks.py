@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _LOG = logging.getLogger(__name__)
+_TIMM_WARNS = r"`torch\.jit\.\w+` is deprecated"
 
 
 class LoadedNetworks(list["nn.Module"]):
@@ -85,12 +86,20 @@ def _secure(managers: Managers, *, trust: bool) -> None:
     )
 
 
-def _find_trainer(name: str) -> tuple[type[Any], str | None]:
-    """nnU-Net's trainer class of this name; where it is not installed, the default one and a note."""
-    # The search imports every trainer, and with one of them timm, which warns about its own use of torch.
-    with ignoring(r"`torch\.jit\.\w+` is deprecated", FutureWarning), _external_trainers_logged():
+def import_trainer() -> type[Any]:
+    """Import nnU-Net's own trainer class, through which networks are built: over a second the first time."""
+    with ignoring(_TIMM_WARNS, FutureWarning):
         from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: PLC0415 - slow import
 
+    trainer: type[Any] = nnUNetTrainer
+    return trainer
+
+
+def _find_trainer(name: str) -> tuple[type[Any], str | None]:
+    """nnU-Net's trainer class of this name; where it is not installed, the default one and a note."""
+    nnUNetTrainer = import_trainer()  # noqa: N806 - a class
+    # The search imports every trainer, and with one of them timm, which warns about its own use of torch.
+    with ignoring(_TIMM_WARNS, FutureWarning), _external_trainers_logged():
         if name == nnUNetTrainer.__name__:
             return nnUNetTrainer, None
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSpinBox, QWidget
 
 from napari_nnunet_em._napari.apply_run import ApplyRun
 from napari_nnunet_em._napari.form import Field, SettingsForm
@@ -121,14 +121,15 @@ class ObjectsWidget(DockWidget):
         preview = form_layout()
         preview.addRow(self.live)
         add_row(preview, "Slices either side", self.slices)
-        why = QWidget()
-        across = QHBoxLayout(why)
-        across.setContentsMargins(0, 0, 0, 0)
+        why = QHBoxLayout()
         for kind, box in self.why.items():
             box.setToolTip(_WHY_TIPS[kind])
-            across.addWidget(box)
-        why.setToolTip("Layers that show why objects are split.")
-        add_row(preview, "Show why", why)
+            why.addWidget(box)
+        why.addStretch(1)
+        title = QLabel("Layers that show why objects are split:")
+        title.setWordWrap(True)
+        preview.addRow(title)
+        preview.addRow(why)
         rows.addLayout(preview)
         rows.addWidget(self.found)
         rows.addWidget(self.plot)

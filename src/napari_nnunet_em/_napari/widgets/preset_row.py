@@ -13,6 +13,8 @@ from napari_nnunet_em.errors import NnunetEmError
 from napari_nnunet_em.instances.presets import PresetStore
 
 _NONE = "choose …"
+_LETTERS = 9
+"""Room for a name, at the least."""
 
 
 class PresetRow(QWidget):  # type: ignore[misc]
@@ -38,6 +40,7 @@ class PresetRow(QWidget):  # type: ignore[misc]
         self._presets, self._current = presets, current
         self.box = QComboBox()
         self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.box.setMinimumContentsLength(_LETTERS)
         self.box.setToolTip("Settings that you saved under a name.")
         self.save_button = QPushButton("Save …")
         self.save_button.setToolTip("Keep the settings below under a name.")

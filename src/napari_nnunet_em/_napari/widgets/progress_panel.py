@@ -55,6 +55,7 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
         """Nothing runs; say `message`."""
         self.start_button.setEnabled(True)
         self.stop_button.setEnabled(False)
+        self.stop_button.setVisible(False)
         self.bar.setVisible(False)
         self._say(message)
 
@@ -78,6 +79,7 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
         self.status.setToolTip("")
         self.start_button.setEnabled(False)
         self.stop_button.setEnabled(True)
+        self.stop_button.setVisible(True)
         self.bar.setRange(0, 0)
         self.bar.setVisible(True)
         self._say("Starting")

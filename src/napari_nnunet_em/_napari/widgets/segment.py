@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 
+from napari_nnunet_em._napari.collecting import OldObjects
 from napari_nnunet_em._napari.jobs import Jobs
+from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
 from napari_nnunet_em._napari.regions import looked_at
 from napari_nnunet_em._napari.remembered import remembered_folders
@@ -60,6 +62,8 @@ class SegmentWidget(DockWidget):
         self.progress = JobPanel()
         self.jobs = Jobs(napari_viewer, engine, self)
         self.previews = PreviewRun(napari_viewer, WarmPreviewer(), self)
+        self._old_objects = OldObjects(napari_viewer, self)
+        self._loads_libraries = False
         layout = column(self)
         layout.addWidget(scrolling(self.inputs), 1)
         layout.addWidget(self.offer)
@@ -72,6 +76,7 @@ class SegmentWidget(DockWidget):
     def _connect(self) -> None:
         self.inputs.layer_changed.connect(self._look_for_unfinished)
         self.inputs.model_changed.connect(self._name_button)
+        self.inputs.model_changed.connect(self._load_libraries)
         self.progress.started.connect(self.start)
         self.progress.stopped.connect(self.stop)
         self.progress.previewed.connect(self.preview)
@@ -132,6 +137,7 @@ class SegmentWidget(DockWidget):
         self.previews.stop()
         self.jobs.close()
         self.region.forget_viewer()
+        self._old_objects.forget_viewer()
 
     def _refuse(self, error: NnunetEmError) -> None:
         if not self.busy:
@@ -141,6 +147,15 @@ class SegmentWidget(DockWidget):
     def _name_button(self) -> None:
         text = button_text(self.models.chosen.class_names)
         self.progress.start_button.setText(f"{text} next" if self.jobs.busy else text)
+
+    def _load_libraries(self) -> None:
+        """Load what the first preview or job will need, once the model can be shown."""
+        if self.models.chosen.bundle is None or self._loads_libraries:
+            return
+        self._loads_libraries = True
+        worker = create_worker(load_libraries)
+        worker.returned.connect(self._old_objects.set_aside)
+        worker.start()
 
     def _look_for_unfinished(self) -> None:
         layer = self.layer

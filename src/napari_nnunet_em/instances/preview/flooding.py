@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,9 @@ from napari_nnunet_em.instances.preview.stages import Stages
 from napari_nnunet_em.instances.splitting.basins import Borders
 from napari_nnunet_em.instances.splitting.joining import part_names
 from napari_nnunet_em.instances.splitting.split import Basins, Piece, flood
+from napari_nnunet_em.processors import usable_cpus
+
+_MOST_THREADS = 4
 
 Flags = NDArray[np.bool_]
 Integers = NDArray[np.int64]
@@ -76,12 +80,17 @@ def flooded(stages: Stages, rows: Integers, smallest: int) -> Iterator[Flooded]:
         Voxels of the smallest object.
     """
     known, reader = stages.floods(smallest), stages.reader(smallest)
+
+    def make(row: int) -> Flooded:
+        stages.cancel.raise_if_cancelled()
+        ((_, box, piece, changed),) = reader.read(np.array([row]))
+        return _listed(stages, box, _flood(stages, piece), changed)
+
+    new = [row for row in rows.tolist() if row not in known]
+    with ThreadPoolExecutor(min(usable_cpus(), _MOST_THREADS)) as threads:
+        known.update(zip(new, threads.map(make, new), strict=True))
+    stages.cache.made["basins"] += len(new)
     for row in rows.tolist():
-        if row not in known:
-            stages.cancel.raise_if_cancelled()
-            ((_, box, piece, changed),) = reader.read(np.array([row]))
-            known[row] = _listed(stages, box, _flood(stages, piece), changed)
-            stages.cache.made["basins"] += 1
         yield known[row]
 
 

@@ -83,9 +83,13 @@ def find_basins(inside: Heights, connectivity: Connectivity) -> tuple[Labels, in
     if count < 2:
         labels, count = ndimage.label(mask, structure)
         return labels.astype(np.int32, copy=False), int(count)
-    labels = watershed(-inside, seeds, connectivity=_RANK[connectivity], mask=mask).astype(np.int32)
+    labels = watershed(-inside, seeds, connectivity=_RANK[connectivity], mask=mask)
+    labels = labels.astype(np.int32, copy=False)
     # A piece that touches a higher one only across an edge or corner has no maximum of its own.
-    rest, more = ndimage.label(mask & (labels == 0), structure)
+    left = mask & (labels == 0)
+    if not left.any():
+        return labels, int(count)
+    rest, more = ndimage.label(left, structure)
     return np.where(rest > 0, rest + count, labels).astype(np.int32), int(count + more)
 
 
