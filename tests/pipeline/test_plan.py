@@ -15,6 +15,7 @@ import torch
 import zarr
 
 from napari_nnunet_em.config import Job
+from napari_nnunet_em.engine import devices
 from napari_nnunet_em.engine.column import Column, column_boxes
 from napari_nnunet_em.engine.decodes import count_decodes
 from napari_nnunet_em.engine.planes import prepare_orientations
@@ -27,6 +28,7 @@ from napari_nnunet_em.pipeline.opening import open_job
 from napari_nnunet_em.pipeline.preparing import (
     job_memory,
     layout_plane,
+    network_memory,
     planned_layout,
 )
 from napari_nnunet_em.progress import finish
@@ -146,6 +148,25 @@ def test_what_should_be_changed_is_told_from_what_is_not_known(make_job, memory_
     assert any("cannot be kept" in warning for warning in plan.warnings)
     assert plan.notes[: len(plan.warnings)] == plan.warnings
     assert len(plan.notes) == len(plan.warnings) + 2
+
+
+def test_a_gpu_is_asked_for_its_memory_once_and_before_the_network_takes_some(
+    make_job, memory_volume, monkeypatch
+):
+    events = []
+
+    def asked(execution):
+        events.append("asked")
+        return int(8e9)
+
+    def loaded(opened):
+        events.append("loaded")
+        assert network_memory(opened).on_device
+        return fake_runner(opened)
+
+    monkeypatch.setattr(devices, "device_memory_bytes", asked)
+    run(make_job(), volume=memory_volume, make_runner=loaded)
+    assert events == ["asked", "loaded"]
 
 
 def test_a_plan_is_quick_enough_to_follow_a_form(make_job, open_noise):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_nnunet_em.config import Job
+    from napari_nnunet_em.geometry import Shape
     from napari_nnunet_em.pipeline.unfinished import UnfinishedJob
 
 
@@ -58,11 +59,15 @@ def _at_level(job: Job, level: int) -> Job:
     return job.model_copy(update={"input": job.input.model_copy(update={"level": level})})
 
 
-def resumed(layer: Image, found: UnfinishedJob) -> Request:
-    """The request that continues a job on a layer."""
+def resumed(layer: Image, found: UnfinishedJob, near: Shape | None = None) -> Request:
+    """The request that continues a job on a layer.
+
+    What is near a voxel of the layer's full resolution, (z, y, x), comes first.
+    """
     given = found.job.input
     volume = layer_volume(layer, _channels(layer), given.voxel_size_nm, given.level)
-    return Request(found.job, volume, layer, found.class_names)
+    own = None if near is None else volume.lattice(volume.level).nearest(near, volume.shape)
+    return Request(found.job, volume, layer, found.class_names, own)
 
 
 def _channels(layer: Image) -> int:

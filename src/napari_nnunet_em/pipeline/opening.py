@@ -43,6 +43,9 @@ class OpenJob:
         Axes of the patch that are flipped.
     region : Box
         Voxels of the volume that are segmented.
+    device_bytes : int or None
+        Memory for network and sums on a device that has its own, as it was free when the job was opened and
+        the network not yet there; None where they live in RAM. See `device_memory_bytes`.
     """
 
     job: Job
@@ -52,6 +55,7 @@ class OpenJob:
     orientations: tuple[Orientation, ...]
     mirror_axes: tuple[int, ...]
     region: Box
+    device_bytes: int | None
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -155,6 +159,8 @@ def open_job(job: Job, volume: Volume | None = None) -> OpenJob:
         volume = volume.at_level(job.input.level)
     if given is not None:
         volume = volume.with_voxel_size(given, GIVEN)
+    from napari_nnunet_em.engine.devices import device_memory_bytes  # noqa: PLC0415 - torch is slow to load
+
     model = job.model
     bundle = ModelBundle.open(
         model.path, configuration=model.configuration, checkpoint=model.checkpoint, trust=model.trust
@@ -165,7 +171,8 @@ def open_job(job: Job, volume: Volume | None = None) -> OpenJob:
     axes = mirror_axes(bundle, job.prediction.tta)
     check_boundary(job.instances, bundle)
     region = _region(job, volume)
-    return OpenJob(job, volume, bundle, folds, orientations, axes, region)
+    device = device_memory_bytes(job.execution)
+    return OpenJob(job, volume, bundle, folds, orientations, axes, region, device)
 
 
 def _region(job: Job, volume: Volume) -> Box:

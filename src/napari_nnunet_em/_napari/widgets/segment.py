@@ -12,6 +12,7 @@ from napari_nnunet_em._napari.collecting import OldObjects
 from napari_nnunet_em._napari.jobs import Jobs
 from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
+from napari_nnunet_em._napari.regions import looked_at
 from napari_nnunet_em._napari.remembered import remembered_folders
 from napari_nnunet_em._napari.resuming import Search, folders_to_search, resumed, search_unfinished
 from napari_nnunet_em._napari.widgets.cost_line import CostLine
@@ -201,7 +202,8 @@ class SegmentWidget(DockWidget):
 
     def _resume(self, found: UnfinishedJob) -> None:
         try:
-            self.jobs.submit(resumed(self.inputs.chosen_layer(), found))
+            layer = self.inputs.chosen_layer()
+            self.jobs.submit(resumed(layer, found, looked_at(self._viewer, layer)))
         except NnunetEmError as error:
             self._refuse(error)
 
