@@ -235,6 +235,13 @@ class InputSettings(Settings):
         description="Voxel size along z, y, x; overrides what the file says.",
         json_schema_extra={"unit": "nm", "metavar": "Z,Y,X"},
     )
+    level: int = Field(
+        0,
+        ge=0,
+        title="Pyramid level",
+        description="Level of the volume's pyramid that is segmented: 0 is the full resolution. Voxel size, "
+        "region and result are in voxels of that level.",
+    )
 
 
 class ModelSettings(Settings):
@@ -490,7 +497,10 @@ class OutputSettings(Settings):
         description="uint8 stores 0..1 as 0..255; float16 and float32 store it as it is.",
     )
     classes: bool = Field(
-        True, title="Classes", description="Also write the most probable class of each voxel."
+        True,
+        title="Classes",
+        description="Also write the most probable class of each voxel. Where several classes exclude each "
+        "other it is written anyway: it tells their objects apart.",
     )
     ome_zarr_version: Annotated[OmeZarrVersion, BeforeValidator(_text)] = Field(
         OmeZarrVersion.V05, title="OME-Zarr version", description="0.5 (Zarr v3) or 0.4 (Zarr v2)."

@@ -164,3 +164,20 @@ def test_what_is_nowhere_is_said_with_the_nearest_model(source: str, hint: str) 
     with pytest.raises(InputError) as caught:
         what_is(source)
     assert str(caught.value) == f"{source!r} is neither a file, a folder nor the name of a model; {hint}"
+
+
+def test_info_names_the_levels_of_a_pyramid_and_their_voxels(tmp_path, capsys):
+    group = zarr.open_group(tmp_path / "em.zarr", mode="w", zarr_format=2)
+    datasets = []
+    for level in range(3):
+        step = 2**level
+        group.create_array(str(level), data=np.zeros((4, 32 // step, 32 // step), np.uint8))
+        scale = [{"type": "scale", "scale": [40.0, 4.0 * step, 4.0 * step]}]
+        datasets.append({"path": str(level), "coordinateTransformations": scale})
+    axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    assert main(["info", str(tmp_path / "em.zarr")]) == 0
+    printed = capsys.readouterr().out
+    assert "1: 4 × 16 × 16, 40 × 8 × 8 nm" in printed
+    assert "2: 4 × 8 × 8, 40 × 16 × 16 nm" in printed
+    assert document(["info", str(tmp_path / "em.zarr")], capsys)["level_sizes_nm"][2] == [40, 16, 16]

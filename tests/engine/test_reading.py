@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from napari_nnunet_em.config import PredictionSettings
 from napari_nnunet_em.engine.column import Column, column_boxes
+from napari_nnunet_em.engine.nearest import nearest_first
 from napari_nnunet_em.engine.prepare import Spacings, prepare
 from napari_nnunet_em.engine.reading import CachedSource
 from napari_nnunet_em.engine.statistics import collect_statistics
@@ -53,11 +54,12 @@ def source_of(bundle, array, spacing=(1.0, 1.0, 1.0)):
     )
 
 
-def sweep_through(source, blocks, column, budget):
+def sweep_through(source, blocks, column, budget, near=None):
     """Read all columns as a sweep does; returns what was read, column by column."""
-    columns = [
-        Column.of(source.space, b) for b in column_boxes(Box.whole(SHAPE), blocks, source.space, column)
-    ]
+    boxes = column_boxes(Box.whole(SHAPE), blocks, source.space, column)
+    if near is not None:
+        boxes = nearest_first(source.space, boxes, near)
+    columns = [Column.of(source.space, b) for b in boxes]
     cached = CachedSource(source, columns, budget)
     return [
         cached.at(index, box).read(box) for index, laid in enumerate(columns) for box in laid.reads
@@ -85,34 +87,37 @@ def test_what_is_read_does_not_depend_on_the_cache(bundle, chunks, spacing, budg
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("near", [None, (41, 40, 40)])
 @pytest.mark.parametrize("chunks", [(1, 64, 72), (16, 16, 16), (5, 7, 9), (48, 64, 72)])
-def test_chunks_that_columns_share_are_decoded_once_where_memory_suffices(bundle, chunks):
+def test_chunks_that_columns_share_are_decoded_once_where_memory_suffices(bundle, chunks, near):
     array = Decoding(image(), chunks)
     source = source_of(bundle, array)
     array.decodes[:] = 0
-    _, cached = sweep_through(source, (8, 16, 16), (8, 32, 32), 10**9)
+    _, cached = sweep_through(source, (8, 16, 16), (8, 32, 32), 10**9, near)
     assert (array.decodes == 1).all()
     assert cached.cache.decoded == array.decodes.size
     assert cached.cache.kept_bytes <= int(np.prod(chunks)) * array.decodes.size
 
 
-def test_less_memory_decodes_more_but_never_exceeds_it(bundle):
+@pytest.mark.parametrize("near", [None, (41, 40, 40)])
+def test_less_memory_decodes_more_but_never_exceeds_it(bundle, near):
     counts = []
     for budget in (10_000, 40_000, 80_000, 10**9):
         array = Decoding(image(), (8, 16, 16))
         source = source_of(bundle, array)
         array.decodes[:] = 0
-        _, cached = sweep_through(source, (8, 16, 16), (8, 32, 32), budget)
+        _, cached = sweep_through(source, (8, 16, 16), (8, 32, 32), budget, near)
         assert cached.cache.kept_bytes <= budget
         counts.append(array.decodes.mean())
     assert counts == sorted(counts, reverse=True)
     assert counts[0] > counts[2] > counts[3] == 1
 
 
-def test_nothing_that_is_over_stays(bundle):
+@pytest.mark.parametrize("near", [None, (41, 40, 40)])
+def test_nothing_that_is_over_stays(bundle, near):
     array = Decoding(image(), (8, 16, 16))
-    _, cached = sweep_through(source_of(bundle, array), (8, 64, 72), None, 10**9)
-    # One column: only the chunks under the last patch are left.
+    _, cached = sweep_through(source_of(bundle, array), (8, 64, 72), None, 10**9, near)
+    # One column: only the chunks under the last patch, or at the seam of its two parts, are left.
     assert cached.cache.kept_bytes <= 2 * 8 * 64 * 80
 
 

@@ -126,6 +126,7 @@ def test_describe_is_plain_json() -> None:
         "voxel_size_nm": [40.0, 8.0, 8.0],
         "voxel_size_source": "given by the caller",
         "levels": [[4, 5, 6], [2, 3, 3]],
+        "level_sizes_nm": [[40.0, 8.0, 8.0], [80.0, 16.0, 16.0]],
         "bytes": 240,
     }
     assert describe(open_volume(DATA))["voxel_size_nm"] is None

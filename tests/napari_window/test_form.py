@@ -144,7 +144,7 @@ def test_an_untouched_job_form_gives_the_defaults_of_the_package() -> None:
     job = form.job("em", {"path": "mitochondria-2d"}, None)
     assert job.instances == InstanceSettings()
     assert job.prediction == PredictionSettings()
-    assert job.execution == config.ExecutionSettings()
+    assert job.execution == config.ExecutionSettings(background=True)  # the window goes first
     assert job.model == ModelSettings(path="mitochondria-2d")
     assert job.input.voxel_size_nm == (40.0, 8.0, 8.0)
 

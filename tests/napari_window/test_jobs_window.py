@@ -20,6 +20,7 @@ from napari_nnunet_em.config import Job
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.model import installed_models
+from napari_nnunet_em.pipeline.unfinished import UnfinishedJob
 from napari_nnunet_em.progress import ProgressEvent, Stage
 from napari_nnunet_em.testing.tiny_models import make_model_folder
 
@@ -95,6 +96,24 @@ def test_volumes_wait_for_one_another_and_can_be_taken_out(dock, qtbot) -> None:
     assert [store.name for store in waits.begun] == ["one.zarr", "three.zarr"]
     assert widget.progress.start_button.text() == "Segment mitochondria"
     assert [near[0] for near in waits.near] == [7, 7]  # the slice one looks at
+
+
+def test_a_continued_job_goes_on_where_one_looks(dock, qtbot) -> None:
+    widget = dock.widget
+    job = Job.model_validate(
+        {
+            "input": {"path": "layer", "voxel_size_nm": [20, 10, 10]},
+            "model": {"path": "mitochondria-2d"},
+            "output": {"path": str(dock.folder / "begun.zarr")},
+        }
+    )
+    dock.viewer.dims.set_current_step(0, 5)
+    widget.offer.offer(UnfinishedJob(job, ("mitochondria",), 0.5, "2026-11-20T12:00:00+00:00"))
+    qtbot.mouseClick(widget.offer.accept_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(dock.waits.near) == 1)
+    assert dock.waits.near[0][0] == 5
+    dock.waits.go.set()
+    qtbot.waitUntil(lambda: not widget.busy)
 
 
 def test_pause_and_continue(dock, qtbot) -> None:

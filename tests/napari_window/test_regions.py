@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image, Shapes
 
+from napari_nnunet_em._napari.levels import LayerLevel
 from napari_nnunet_em._napari.placement import visible_box
 from napari_nnunet_em._napari.regions import RegionChoice, RegionKind, looked_at, region_words, shape_box
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.io import Lattice
 
 from .conftest import PLACE
 
@@ -112,9 +114,11 @@ def test_what_is_missing_is_said(viewer) -> None:
 
 
 def test_words() -> None:
-    assert region_words(None, image()) == "6 × 40 × 50 voxels"
+    full, half = LayerLevel(0, SHAPE, Lattice()), LayerLevel(1, (6, 20, 25), Lattice())
+    assert region_words(None, full) == "6 × 40 × 50 voxels"
+    assert region_words(None, half) == "6 × 20 × 25 voxels of pyramid level 1"
     box = Box((1, 2, 3), (2, 12, 33))
-    assert region_words(box, image()) == "1 × 10 × 30 voxels, from z 1, y 2, x 3"
+    assert region_words(box, full) == "1 × 10 × 30 voxels, from z 1, y 2, x 3"
 
 
 @pytest.mark.gui

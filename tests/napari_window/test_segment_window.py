@@ -213,7 +213,8 @@ def test_closing_the_window_mid_run_stops_the_job_and_keeps_its_blocks(
     widget.start()
     qtbot.waitUntil(lambda: "em mitochondria probability" in viewer.layers, timeout=2 * MINUTE)
     layer = viewer.layers["em mitochondria probability"]
-    qtbot.waitUntil(lambda: np.asarray(level_zero(layer)[0]).any(), timeout=2 * MINUTE)
+    looked_at = viewer.dims.current_step[0]  # where the job begins
+    qtbot.waitUntil(lambda: np.asarray(level_zero(layer)[looked_at]).any(), timeout=2 * MINUTE)
     worker = widget.jobs.run._worker
     viewer.close()
     assert worker._over.is_set()

@@ -100,6 +100,19 @@ def test_our_own_output_gets_new_objects_without_predicting_again(make_job, tmp_
         list(apply_objects(tmp_path, asked))
 
 
+def test_objects_asked_for_later_are_those_asked_for_at_once(make_job, tmp_path: Path) -> None:
+    folder = make_model_folder(tmp_path / "model", labels={"background": 0, "mito": 1, "vesicle": 2})
+    model, asked = {"path": str(folder)}, {"threshold": 0.3, "min_voxels": 5}
+    at_once = run(make_job(model=model, output={"classes": False}, instances=asked))
+    later = run(make_job("later.zarr", model=model, output={"classes": False}, instances={"enabled": False}))
+    assert later.objects == ()
+    list(apply_objects(later.store, InstanceSettings(**asked)))
+    for ours, theirs in zip(load_result(later.store).objects, at_once.objects, strict=True):
+        labels = [zarr.open_group(found.labels, mode="r")["0"][...] for found in (ours, theirs)]
+        np.testing.assert_array_equal(*labels)
+    assert sum(found.count for found in at_once.objects) > 5
+
+
 def labelled(stored, settings: InstanceSettings) -> np.ndarray:
     out = np.zeros(stored.source.shape, dtype=np.uint32)
 

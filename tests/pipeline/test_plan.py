@@ -15,6 +15,7 @@ import torch
 import zarr
 
 from napari_nnunet_em.config import Job
+from napari_nnunet_em.engine import devices
 from napari_nnunet_em.engine.column import Column, column_boxes
 from napari_nnunet_em.engine.decodes import count_decodes
 from napari_nnunet_em.engine.planes import prepare_orientations
@@ -27,6 +28,7 @@ from napari_nnunet_em.pipeline.opening import open_job
 from napari_nnunet_em.pipeline.preparing import (
     job_memory,
     layout_plane,
+    network_memory,
     planned_layout,
 )
 from napari_nnunet_em.progress import finish
@@ -78,15 +80,15 @@ def test_tiles_blocks_and_passes_are_those_of_the_run(make_job, memory_volume, o
     assert plan.blocks == len([line for line in journal if line])
 
 
-def test_planning_writes_nothing_and_reads_what_opening_reads(make_job, image):
+def test_planning_writes_nothing_and_reads_no_voxel(make_job, image):
     counting = CountingReads(image, (8, 32, 32))
     volume = open_volume(counting, voxel_size_nm=(20, 10, 10))
     job = make_job()
-    open_job(job, volume)
-    opening = counting.voxels
     plan = plan_job(job, volume=volume, probe_seconds=0)
-    assert counting.voxels == 2 * opening
+    assert counting.voxels == 0
     assert not job.store.exists()
+    assert open_job(job, volume).identity["input"]["shape"] == list(image.shape)
+    assert 0 < counting.voxels < image.size
     assert plan.seconds is None
     assert plan.batch_size is None
     assert any("No voxels were read" in note for note in plan.notes)
@@ -130,6 +132,41 @@ def test_the_summary_is_one_line_and_says_what_is_known(make_job, memory_volume)
     document = json.loads(json.dumps(plan.document()))
     assert document["summary"] == plan.summary()
     assert document["disk"]["most"] == plan.disk.most
+
+
+def test_a_plan_takes_its_time_from_what_was_measured_before(make_job, memory_volume):
+    opened = open_job(make_job(prediction={"tta": "zy"}), memory_volume)
+    plan = plan_open_job(opened, seconds_per_pass=0.5)
+    assert opened.passes_per_tile == 4
+    assert plan.seconds == pytest.approx(plan.forward_passes * 0.5)
+    assert plan.warnings == ()
+    assert any("that of earlier tiles" in note for note in plan.notes)
+
+
+def test_what_should_be_changed_is_told_from_what_is_not_known(make_job, memory_volume):
+    plan = plan_open_job(open_job(make_job(execution={"max_ram_gb": 0.001}), memory_volume))
+    assert any("cannot be kept" in warning for warning in plan.warnings)
+    assert plan.notes[: len(plan.warnings)] == plan.warnings
+    assert len(plan.notes) == len(plan.warnings) + 2
+
+
+def test_a_gpu_is_asked_for_its_memory_once_and_before_the_network_takes_some(
+    make_job, memory_volume, monkeypatch
+):
+    events = []
+
+    def asked(execution):
+        events.append("asked")
+        return int(8e9)
+
+    def loaded(opened):
+        events.append("loaded")
+        assert network_memory(opened).on_device
+        return fake_runner(opened)
+
+    monkeypatch.setattr(devices, "device_memory_bytes", asked)
+    run(make_job(), volume=memory_volume, make_runner=loaded)
+    assert events == ["asked", "loaded"]
 
 
 def test_a_plan_is_quick_enough_to_follow_a_form(make_job, open_noise):

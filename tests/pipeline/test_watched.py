@@ -11,11 +11,11 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_nnunet_em.engine.nearest import distance_to_column
 from napari_nnunet_em.errors import Cancelled
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.pipeline import run, segment
-from napari_nnunet_em.pipeline.sweeps import distance_to_column
 from napari_nnunet_em.pipeline.unfinished import find_unfinished
 from napari_nnunet_em.progress import CancelToken, Stage
 from napari_nnunet_em.testing.runners import PointwiseRunner

@@ -24,6 +24,7 @@ from napari_nnunet_em._napari.worker import (
     make_worker,
 )
 from napari_nnunet_em.errors import InputError
+from napari_nnunet_em.io import Lattice
 from napari_nnunet_em.pipeline import load_result
 from napari_nnunet_em.pipeline.apply import LabelJob, label_probability
 from napari_nnunet_em.pipeline.stored import stored_job
@@ -143,5 +144,5 @@ class ApplyRun(QObject):  # type: ignore[misc]
             self._viewer.layers.remove(layer)
         prefix = labels_prefix(self._layer.name, self._chosen.class_name)
         names = tuple(found.name for found in objects)
-        shown = LiveLayers(self._viewer, self._layer, self.store, names, (0, 0, 0), prefix)
+        shown = LiveLayers(self._viewer, self._layer, self.store, names, Lattice(), prefix)
         shown.show_objects(objects)

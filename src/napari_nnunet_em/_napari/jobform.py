@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from napari_nnunet_em._napari.form import Field, SettingsForm
@@ -19,6 +20,8 @@ from napari_nnunet_em.config import (
 from napari_nnunet_em.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_nnunet_em.geometry import Box, Shape
     from napari_nnunet_em.model import ModelBundle
 
@@ -33,7 +36,10 @@ class JobForm:
     """
 
     def __init__(self) -> None:
-        self.input = SettingsForm(InputSettings, [Field(InputSettings, "voxel_size_nm")])
+        self.input = SettingsForm(
+            InputSettings,
+            [Field(InputSettings, "voxel_size_nm"), Field(InputSettings, "level", choices=[("0", 0)])],
+        )
         self.model = SettingsForm(
             ModelSettings,
             [Field(ModelSettings, "folds", choices=fold_choices(())), Field(ModelSettings, "trust")],
@@ -61,8 +67,14 @@ class JobForm:
             [Field(OutputSettings, "path", file_mode="w"), Field(OutputSettings, "overwrite")],
         )
         self.execution = SettingsForm(
-            ExecutionSettings, [Field(ExecutionSettings, name) for name in ("device", "max_ram_gb")]
+            ExecutionSettings,
+            [Field(ExecutionSettings, name) for name in ("device", "precision", "max_ram_gb")],
         )
+
+    def fields(self) -> Iterator[Field]:
+        """Every field, group by group."""
+        groups = (self.input, self.model, self.prediction, self.instances, self.output, self.execution)
+        yield from itertools.chain(*groups)
 
     def follow_model(self, bundle: ModelBundle) -> None:
         """Offer the folds, flips and planes that a model has."""
@@ -74,7 +86,7 @@ class JobForm:
     def check_voxel_size(self, shape: Shape) -> None:
         """Refuse a voxel size that is missing, or that has two entries for more than one slice.
 
-        A single slice may have two entries; it is then as thick as a pixel is high, and the field says so.
+        A single slice may have two entries; it is then as thick as a pixel is high.
 
         Parameters
         ----------
@@ -96,8 +108,14 @@ class JobForm:
                 f"The voxel size {typed!r} has too few entries for a volume of {shape[0]} slices: "
                 "enter it as z, y, x in nm, such as 40, 8, 8."
             )
-        if typed.count(",") == 1:
-            self.input["voxel_size_nm"].value = f"{typed.partition(',')[0].strip()}, {typed}"
+
+    def complete_voxel_size(self) -> None:
+        """Show the thickness of a single slice whose voxel size was entered without it."""
+        self.input["voxel_size_nm"].value = self._voxel_size()
+
+    def _voxel_size(self) -> str | None:
+        typed: str | None = self.input["voxel_size_nm"].value
+        return f"{typed.partition(',')[0].strip()}, {typed}" if typed and typed.count(",") == 1 else typed
 
     def job(self, input_path: str, model: dict[str, Any], region: Box | None) -> Job:
         """The job on screen.
@@ -117,7 +135,7 @@ class JobForm:
             If a field holds what cannot be used.
         """
         return Job(
-            input=self.input.settings(path=input_path),
+            input=self.input.settings(path=input_path, voxel_size_nm=self._voxel_size()),
             model=self.model.settings(**model),
             prediction=self.prediction.settings(region=region),
             instances=self.instances.settings(),

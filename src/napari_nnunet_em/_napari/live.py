@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
     from napari_nnunet_em._napari.worker import FoundObjects
-    from napari_nnunet_em.geometry import Shape
+    from napari_nnunet_em.io import Lattice
 
 REFRESH_MILLISECONDS = 300
 """The least time between two redraws; each takes about 10 ms on a 4096 x 4096 view."""
@@ -46,8 +46,8 @@ class LiveLayers:
         Output of the job.
     class_names : sequence of str
         Foreground classes, in the order of the probability channels.
-    offset : tuple of int, (z, y, x)
-        First voxel of the region in the source layer.
+    place : Lattice
+        Where the voxels of the result lie among those of the source layer.
     prefix : str, optional
         What names of new layers begin with; the source's name without it.
     """
@@ -58,12 +58,12 @@ class LiveLayers:
         source: Image,
         store: Path,
         class_names: tuple[str, ...],
-        offset: Shape,
+        place: Lattice,
         prefix: str | None = None,
     ) -> None:
         self._viewer = viewer
         self._ndim = min(source.ndim, 3)
-        self._placement = result_placement(source, offset, self._ndim)
+        self._placement = result_placement(source, place.first, self._ndim, place.step)
         self._store = store
         self._names = class_names
         self._prefix = source.name if prefix is None else prefix

@@ -49,6 +49,11 @@ class ChosenModel:
     choices: tuple[ModelChoice, ...] = ()
 
     @property
+    def opening(self) -> bool:
+        """Whether it is still being read."""
+        return self.bundle is None and self.problem == STILL_OPENING
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Foreground classes, as far as known: an installed model states its target before it is opened."""
         if self.bundle is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
 from napari_nnunet_em._napari.lazyviews import FixedAxes
 from napari_nnunet_em._napari.live import STORE_KEY
-from napari_nnunet_em._napari.placement import layer_shape, level_zero
+from napari_nnunet_em._napari.placement import level_zero
 from napari_nnunet_em._napari.request import layer_volume, source_path
 from napari_nnunet_em.errors import NnunetEmError
 from napari_nnunet_em.instances import ClassProbability
@@ -108,6 +108,9 @@ def segmented_volume(job: Job, layers: Iterable[Layer], shape: Sequence[int]) ->
     region = job.prediction.region
     for layer in layers:
         named = layer.name == job.input.path and layer._type_string == "image"
-        if named and (region is not None or layer_shape(layer) == tuple(shape)):
-            return layer_volume(layer, 1, job.input.voxel_size_nm)
+        if not named or (job.input.level and not layer.multiscale):
+            continue
+        volume = layer_volume(layer, 1, job.input.voxel_size_nm, job.input.level)
+        if region is not None or volume.shape == tuple(shape):
+            return volume
     return None

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from napari_nnunet_em.geometry import Box
 
 
-def output_name(source: str, model: str, region: Box | None) -> str:
-    """File name for a result, which tells volume, model and part from one another."""
+def output_name(source: str, model: str, region: Box | None, level: int = 0) -> str:
+    """File name for a result, which tells volume, model, pyramid level and part from one another."""
     stem = re.sub(r"\.(ome\.)?(zarr|tiff?|h5|hdf5|n5|nrrd|png)$", "", source, flags=re.IGNORECASE)
-    part = "" if region is None else "_" + _region_text(region)
+    part = f"_level{level}" if level else ""
+    part += "" if region is None else "_" + _region_text(region)
     name = re.sub(r"[^\w.+-]+", "_", f"{stem}_{model}{part}", flags=re.UNICODE).strip("._")
     return f"{name or 'result'}.zarr"
 

@@ -95,11 +95,11 @@ def length_in_nm(values: Sequence[float], units: Sequence[Any]) -> tuple[float, 
 
 
 def placed(volume: Volume, translate: Any, units: Any) -> Volume:
-    """The volume with the place that a layer's translation states, where it is a length."""
+    """The volume, of any level, with the place that a layer's translation states, where it is a length."""
     origin = length_in_nm(tuple(translate), tuple(units))
     if origin is None:
         return volume
-    z, y, x = (0.0, *origin)[-3:]
+    z, y, x = (o + shift for o, shift in zip((0.0, *origin)[-3:], volume.shift_nm, strict=True))
     return dataclasses.replace(volume, origin_nm=(z, y, x))
 
 
@@ -263,8 +263,10 @@ def offset_between(upper: Layer, lower: Layer) -> Shape:
     return as_shape([*(0,) * (3 - ours), *np.round(start)])
 
 
-def result_placement(layer: Layer, offset: Shape, ndim: int) -> dict[str, Any]:
-    """Where a result of the voxels from `offset` on belongs, as keywords of ``viewer.add_image``.
+def result_placement(
+    layer: Layer, first: Sequence[float], ndim: int, step: Sequence[float] = (1.0, 1.0, 1.0)
+) -> dict[str, Any]:
+    """Where a result of some voxels of a layer belongs, as keywords of ``viewer.add_image``.
 
     The result takes the transforms and units of the layer it was made from, so that both overlap
     exactly, also where the user has moved or rotated the layer or its scale has no unit.
@@ -273,21 +275,23 @@ def result_placement(layer: Layer, offset: Shape, ndim: int) -> dict[str, Any]:
     ----------
     layer : napari.layers.Layer
         The layer that was segmented.
-    offset : tuple of int, (z, y, x)
-        First voxel of the region.
+    first : sequence of float, (z, y, x)
+        Where the result's first voxel lies, in voxels of the layer's full resolution.
     ndim : int
         Axes of the result, 2 or 3, and no more than the layer has.
+    step : sequence of float, (z, y, x)
+        Size of the result's voxels in those of the full resolution, as of `Lattice`.
     """
     linear = layer.affine.linear_matrix
     own = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear, translate=np.zeros(layer.ndim))
     start = np.zeros(layer.ndim)
-    start[-ndim:] = offset[-ndim:]
+    start[-ndim:] = first[-ndim:]
     shift = np.asarray(own(start))
     affine = np.eye(ndim + 1)
     affine[:ndim, :ndim] = linear[-ndim:, -ndim:]
     affine[:ndim, ndim] = layer.affine.translate[-ndim:]
     return {
-        "scale": np.asarray(layer.scale)[-ndim:],
+        "scale": np.asarray(layer.scale)[-ndim:] * np.asarray(step)[-ndim:],
         "translate": (np.asarray(layer.translate) + shift)[-ndim:],
         "rotate": np.asarray(layer.rotate)[-ndim:, -ndim:],
         "shear": _shear(layer.shear, ndim),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_nnunet_em._napari.request import Request
+    from napari_nnunet_em.config import Job
     from napari_nnunet_em.geometry import Box
     from napari_nnunet_em.pipeline.preview import Previewer, PreviewPart
 
@@ -122,7 +123,9 @@ class PreviewLayers:
             for layer in older:
                 self._viewer.layers.remove(layer)
             older = []
-        place = result_placement(source, self._wanted.box.start, ndim)
+        volume = self._wanted.request.volume
+        lattice = volume.lattice(volume.level).begun_at(self._wanted.box.start)
+        place = result_placement(source, lattice.first, ndim, lattice.step)
         word = "preview, provisional" if part.provisional else "preview"
         layers = []
         for index, name in enumerate(self._wanted.request.class_names):
@@ -192,11 +195,14 @@ class PreviewRun(QObject):  # type: ignore[misc]
     -------
     progressed : ProgressEvent
         How far the preview is.
+    measured : (Job, float)
+        Seconds per tile so far, with the job whose preview it is.
     ended : PreviewEnd
         Nothing is previewed any more.
     """
 
     progressed = Signal(object)
+    measured = Signal(object, float)
     ended = Signal(object)
 
     def __init__(self, viewer: ViewerModel, warm: WarmPreviewer, parent: QObject) -> None:
@@ -209,6 +215,8 @@ class PreviewRun(QObject):  # type: ignore[misc]
         self._layers: PreviewLayers | None = None
         self._begun = 0.0
         self._provisional = False
+        self._job: Job | None = None
+        self._tiles, self._seconds = 0, 0.0
 
     @property
     def busy(self) -> bool:
@@ -234,6 +242,7 @@ class PreviewRun(QObject):  # type: ignore[misc]
             return
         self._token = CancelToken()
         self._layers = PreviewLayers(self._viewer, wanted)
+        self._job, self._tiles, self._seconds = wanted.request.job, 0, 0.0
         self._begun = time.perf_counter()
         worker = token_worker(
             f"preview of {wanted.request.title}", run_preview, self._warm, wanted, token=self._token
@@ -252,6 +261,12 @@ class PreviewRun(QObject):  # type: ignore[misc]
         elif self._layers is not None:
             self._provisional = step.provisional
             self._layers.show(step)
+            self._measure(step)
+
+    def _measure(self, part: PreviewPart) -> None:
+        self._tiles, self._seconds = self._tiles + part.tiles, self._seconds + part.seconds
+        if part.tiles:
+            self.measured.emit(self._job, self._seconds / self._tiles)
 
     def _on_outcome(self, outcome: Outcome[None]) -> None:
         self._worker = None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer, Shapes
 
+    from napari_nnunet_em._napari.levels import LayerLevel
+
 
 class RegionKind(enum.Enum):
     """Which part of a layer is meant, as forms call it."""
@@ -134,9 +136,10 @@ def looked_at(viewer: ViewerModel, layer: Layer) -> Shape | None:
     return as_shape([(a + b) // 2 for a, b in zip(box.start, box.stop, strict=True)])
 
 
-def region_words(box: Box | None, layer: Layer) -> str:
-    """The extent of a region for the form, such as ``1 x 512 x 512 voxels at z 5, y 100, x 20``."""
+def region_words(box: Box | None, level: LayerLevel) -> str:
+    """The extent of a region of a level, such as ``1 x 512 x 512 voxels, from z 5, y 100, x 20``."""
+    whose = f" of pyramid level {level.number}" if level.number else ""
     if box is None:
-        return f"{' × '.join(str(n) for n in layer_shape(layer))} voxels"
+        return f"{' × '.join(str(n) for n in level.shape)} voxels{whose}"
     extent = " × ".join(str(n) for n in box.shape)
-    return f"{extent} voxels, from z {box.start[0]}, y {box.start[1]}, x {box.start[2]}"
+    return f"{extent} voxels{whose}, from z {box.start[0]}, y {box.start[1]}, x {box.start[2]}"

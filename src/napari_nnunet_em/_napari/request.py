@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_nnunet_em.config import Job
     from napari_nnunet_em.geometry import Shape
-    from napari_nnunet_em.io import Volume
+    from napari_nnunet_em.io import Lattice, Volume
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Request:
     job : Job
         What the pipeline does.
     volume : Volume
-        Data of the layer with the voxel size of the form.
+        Data of the layer, at the level and with the voxel size of the form.
     layer : napari.layers.Image
         The layer itself.
     class_names : tuple of str
         Foreground classes of the model.
     near : tuple of int, (z, y, x), or None
-        The voxel that the user looks at; what is near it is done first.
+        The voxel of the volume that the user looks at; what is near it is done first.
     """
 
     job: Job
@@ -44,10 +44,11 @@ class Request:
     near: Shape | None = None
 
     @property
-    def offset(self) -> Shape:
-        """First voxel of the region."""
+    def place(self) -> Lattice:
+        """Where the voxels of the result lie among those of the layer's full resolution."""
         region = self.job.prediction.region
-        return (0, 0, 0) if region is None else region.start
+        own = self.volume.lattice(self.volume.level)
+        return own if region is None else own.begun_at(region.start)
 
     @property
     def title(self) -> str:
@@ -55,7 +56,9 @@ class Request:
         return f"{', '.join(self.class_names)} in {self.layer.name}"
 
 
-def layer_volume(layer: Image, channels: int, voxel_size_nm: tuple[float, float, float] | None) -> Volume:
+def layer_volume(
+    layer: Image, channels: int, voxel_size_nm: tuple[float, float, float] | None, level: int = 0
+) -> Volume:
     """The data of a layer as a volume; nothing is loaded.
 
     Parameters
@@ -65,12 +68,14 @@ def layer_volume(layer: Image, channels: int, voxel_size_nm: tuple[float, float,
     channels : int
         Channels that the model expects.
     voxel_size_nm : tuple of float (z, y, x)
-        From the form.
+        From the form; of the voxels of `level`.
+    level : int
+        Level of the layer's pyramid; 0 is its full resolution.
 
     Raises
     ------
     InputError
-        If the layer has colours, or another number of axes or channels.
+        If the layer has colours, another number of axes or channels, or no such level.
     """
     data = level_zero(layer)
     if layer.rgb:
@@ -89,7 +94,8 @@ def layer_volume(layer: Image, channels: int, voxel_size_nm: tuple[float, float,
             f"The layer {layer.name!r} has {data.shape[0]} entries along its first axis, but the model takes "
             f"{channels} channel{'s' if channels > 1 else ''}: split it (Layer > Split Stack) and choose one."
         )
-    volume = io.open_volume(data, axes=axes).with_voxel_size(voxel_size_nm, "entered in napari")
+    volume = io.open_volume(list(layer.data) if level and layer.multiscale else data, axes=axes)
+    volume = volume.at_level(level).with_voxel_size(voxel_size_nm, "entered in napari")
     volume = placed(volume, layer.translate[-3:], layer.units[-3:])
     return dataclasses.replace(volume, origin=source_path(layer) or f"napari layer {layer.name!r}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from napari_nnunet_em.errors import NnunetEmError
 if TYPE_CHECKING:
     from napari.layers import Image
 
+    from napari_nnunet_em.config import Job
+    from napari_nnunet_em.geometry import Shape
     from napari_nnunet_em.pipeline.unfinished import UnfinishedJob
 
 
@@ -41,17 +43,31 @@ def search_unfinished(layer: Image, folders: Sequence[Path]) -> Search:
         return Search(layer)
     from napari_nnunet_em.pipeline.unfinished import find_unfinished  # noqa: PLC0415
 
+    found: list[UnfinishedJob] = []
     try:
-        volume = layer_volume(layer, _channels(layer), None)
-        return Search(layer, tuple(find_unfinished(folders, volume.fingerprint())))
+        for level in range(len(layer.data) if layer.multiscale else 1):
+            volume = layer_volume(layer, _channels(layer), None, level)
+            jobs = find_unfinished(folders, volume.fingerprint())
+            found += [replace(job, job=_at_level(job.job, level)) for job in jobs]
     except (NnunetEmError, OSError):
         return Search(layer)  # the layer is none that could be segmented
+    return Search(layer, tuple(sorted(found, key=lambda job: job.started, reverse=True)))
 
 
-def resumed(layer: Image, found: UnfinishedJob) -> Request:
-    """The request that continues a job on a layer."""
-    volume = layer_volume(layer, _channels(layer), found.job.input.voxel_size_nm)
-    return Request(found.job, volume, layer, found.class_names)
+def _at_level(job: Job, level: int) -> Job:
+    """The job, naming the level of the layer whose content it was begun on."""
+    return job.model_copy(update={"input": job.input.model_copy(update={"level": level})})
+
+
+def resumed(layer: Image, found: UnfinishedJob, near: Shape | None = None) -> Request:
+    """The request that continues a job on a layer.
+
+    What is near a voxel of the layer's full resolution, (z, y, x), comes first.
+    """
+    given = found.job.input
+    volume = layer_volume(layer, _channels(layer), given.voxel_size_nm, given.level)
+    own = None if near is None else volume.lattice(volume.level).nearest(near, volume.shape)
+    return Request(found.job, volume, layer, found.class_names, own)
 
 
 def _channels(layer: Image) -> int:

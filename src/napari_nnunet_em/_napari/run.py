@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
+    from napari_nnunet_em.config import Job
+
 _ACTIVITY_MILLISECONDS = 200
 
 
@@ -48,10 +50,10 @@ class SegmentRun(QObject):  # type: ignore[misc]
 
     def __init__(self, viewer: ViewerModel, request: Request, engine: Engine | None, parent: QObject) -> None:
         super().__init__(parent)
-        self._store = request.job.store
+        self._job = request.job
         self._token = CancelToken()
         self._layers = LiveLayers(
-            viewer, request.layer, request.job.store, request.class_names, request.offset
+            viewer, request.layer, request.job.store, request.class_names, request.place
         )
         self._worker = make_worker(
             f"segmentation of {request.title}",
@@ -76,7 +78,12 @@ class SegmentRun(QObject):  # type: ignore[misc]
     @property
     def store(self) -> Path:
         """Where the result goes."""
-        return self._store
+        return self._job.store
+
+    @property
+    def job(self) -> Job:
+        """What is run."""
+        return self._job
 
     def start(self) -> None:
         """Start the thread."""

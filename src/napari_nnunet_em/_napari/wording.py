@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import html
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,6 +148,11 @@ def error_note(sentence: str) -> str:
     return f"<span style='color: #e0564a'>{html.escape(sentence)}</span>"
 
 
+def without_options(sentence: str) -> str:
+    """A sentence of the pipeline without the options of the command line that it names in brackets."""
+    return re.sub(r" \(--[^)]*\)", "", sentence)
+
+
 _EXPORTS = {
     Format.OME_ZARR: "A folder with a pyramid, and colours of labels. For napari and other viewers.",
     Format.TIFF: "One BigTIFF file in tiles with OME metadata. For Fiji (Bio-Formats).",
@@ -262,17 +268,15 @@ def resampling_note(bundle: ModelBundle, typed: str | None) -> str:
         size = [float(part) for part in (typed or "").split(",")]
     except ValueError:
         return ""
-    spacing = bundle.spacing_nm(SpacingUnit.AUTO)
-    if spacing is None or len(size) not in (2, 3) or min(size) <= 0:
+    spacing = bundle.spacing_by_axis(SpacingUnit.AUTO)
+    if not spacing or len(size) not in (2, 3) or min(size) <= 0:
         return ""
     size = [size[0], *size] if len(size) == 2 else size
-    # A 2D model has no spacing across its slices, and leaves it as it is.
-    axes = bundle.transpose_forward[3 - len(spacing) :]
-    factors = {axis: size[axis] / wanted for axis, wanted in zip(axes, spacing, strict=True)}
+    factors = {axis: size[axis] / wanted for axis, wanted in spacing.items()}
     changed = [f"{_AXES[axis]} × {factors[axis]:.3g}" for axis in sorted(factors) if factors[axis] != 1]
     if not changed:
         return "; as the model expects"
-    wanted = " × ".join(f"{s:g}" for s in spacing)
+    wanted = " × ".join(f"{s:g}" for s in spacing.values())
     return (
         f"; the model works at {wanted} nm, so the volume is resampled for it ({', '.join(changed)}), "
         "and the result back."

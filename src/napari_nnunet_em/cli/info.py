@@ -7,7 +7,7 @@ import enum
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_nnunet_em.cli.display import write_json
 from napari_nnunet_em.cli.facts import napari_command, write_command, write_facts
@@ -17,6 +17,9 @@ from napari_nnunet_em.cli.problems import nearest
 from napari_nnunet_em.cli.result_facts import store_document, store_facts
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.quantities import extent, memory
+
+if TYPE_CHECKING:
+    from napari_nnunet_em.io import Volume
 
 _OPTIONS = ("input.axes", "model.configuration", "model.checkpoint", "model.trust")
 _MODEL_SUFFIXES = (".zip", ".pth", ".pt")
@@ -124,9 +127,14 @@ def _volume(arguments: argparse.Namespace) -> _Facts:
         ("Voxel size", voxel),
         ("Type", f"{volume.dtype.name}, {memory(float(str(document['bytes'])))} uncompressed"),
         ("Chunks", f"{extent(volume.chunks)} (z, y, x)"),
-        ("Pyramid", "\n".join(extent(level.shape) for level in volume.levels[1:])),
+        ("Pyramid", "\n".join(_level(volume, number) for number in range(1, len(volume.levels)))),
     ]
     return document, facts
+
+
+def _level(volume: Volume, number: int) -> str:
+    size = volume.size_of(number)
+    return f"{number}: {extent(volume.levels[number].shape)}" + (f", {extent(size)} nm" if size else "")
 
 
 def _model(arguments: argparse.Namespace) -> _Facts:

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``segment``, and whether the network is tried."""
     parser.usage = "%(prog)s INPUT [OUTPUT] [options]\n       %(prog)s --config job.yaml [options]"
     parser.epilog = (
-        "Takes the options of segment. Nothing is written, and only samples of the volume are read."
+        "Takes the options of segment. Nothing is written, and of the volume at most samples are read."
     )
     add_options(parser)
     trial = parser.add_argument_group("plan")

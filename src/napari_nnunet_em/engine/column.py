@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from napari_nnunet_em.engine.space import ModelSpace, permute, permute_box
 from napari_nnunet_em.geometry import Box, Shape, as_shape, make_columns
@@ -67,7 +68,8 @@ class Column:
                 blocks.append(ColumnBlock(transposed, cropped, space.to_padded(cropped)))
             else:
                 outside.append(box)
-        blocks.sort(key=lambda b: (b.wanted.stop[0], b.wanted.start))
+        # Those that end together stay as they were handed over.
+        blocks.sort(key=lambda b: (b.wanted.stop[0], b.wanted.start[0]))
         depth, height, width = space.grid.patch
         if not blocks:
             return cls(tuple(outside), (), (), (), ((0, 0), (0, 0)), depth)
@@ -107,18 +109,12 @@ class Column:
             known = start + self.depth
         return tuple(boxes)
 
-    @property
+    @cached_property
     def wanted_window(self) -> tuple[slice, slice]:
         """Where the voxels that any block wants lie in the plane."""
-        starts, stops = zip(*((b.wanted.start[1:], b.wanted.stop[1:]) for b in self.blocks), strict=True)
-        low, high = (
-            (min(s[0] for s in starts), min(s[1] for s in starts)),
-            (
-                max(s[0] for s in stops),
-                max(s[1] for s in stops),
-            ),
-        )
         (y0, _), (x0, _) = self.plane
+        low = [min(b.wanted.start[axis] for b in self.blocks) for axis in (1, 2)]
+        high = [max(b.wanted.stop[axis] for b in self.blocks) for axis in (1, 2)]
         return slice(low[0] - y0, high[0] - y0), slice(low[1] - x0, high[1] - x0)
 
 

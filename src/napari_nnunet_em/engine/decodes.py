@@ -94,16 +94,13 @@ def _spans(memory: SweepMemory, axis: int, region: Box, width: int) -> list[_Spa
 
 def _read_range(space: ModelSpace, axis: int, start: int, stop: int) -> _Span | None:
     """Voxels along an axis that are read for those from `start` to `stop`; None outside the non-zero box."""
-    crop_start, crop_stop = space.crop.start[axis], space.crop.stop[axis]
-    low, high = max(start, crop_start) - crop_start, min(stop, crop_stop) - crop_start
-    if low >= high:
+    starts = space.tiles_for(axis, start, stop)
+    if not starts:
         return None
     pad, patch, length = space.pad_low[axis], space.grid.patch[axis], space.model_shape[axis]
-    first, last = space.back.axes[axis].support(low, high)
-    starts = space.grid.overlapping(axis, first + pad, last + pad)
     begin, end = max(starts[0] - pad, 0), min(starts[-1] + patch - pad, length)
     low, high = space.forth.axes[axis].support(begin, end)
-    return low + crop_start, high + crop_start
+    return low + space.crop.start[axis], high + space.crop.start[axis]
 
 
 def _rows_touched(memory: SweepMemory) -> int:

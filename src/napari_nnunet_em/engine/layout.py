@@ -195,13 +195,6 @@ def tile_rows(space: ModelSpace, axis: int, region: Box, width: int) -> int:
     width : int
         Of a column along `axis`.
     """
-    total = 0
-    crop = space.crop
-    for start in range(region.start[axis], region.stop[axis], width):
-        low = max(start, crop.start[axis]) - crop.start[axis]
-        high = min(start + width, region.stop[axis], crop.stop[axis]) - crop.start[axis]
-        if low < high:
-            first, last = space.back.axes[axis].support(low, high)
-            pad = space.pad_low[axis]
-            total += len(space.grid.overlapping(axis, first + pad, last + pad))
-    return total
+    stop = region.stop[axis]
+    starts = range(region.start[axis], stop, width)
+    return sum(len(space.tiles_for(axis, start, min(start + width, stop))) for start in starts)

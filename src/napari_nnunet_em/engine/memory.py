@@ -118,10 +118,10 @@ class SweepMemory:
     def _buffers(self, plane: tuple[int, int], taken: int) -> int:
         sums = 0 if self.sums_on_device else (self.heads + 1) * self._depth
         # The window, rows that it is taking in, and rows read ahead: at the end of a column a whole window
-        # of the next one.
-        window = self.channels * (
-            self._depth + self.step + (self.step if self._whole(plane) else self._depth)
-        )
+        # of the next one. A column alone may be swept in two parts; where the second begins, a window of
+        # each is held and nothing else.
+        one, several = max(2 * self.step, self._depth), self.step + self._depth
+        window = self.channels * (self._depth + (one if self._whole(plane) else several))
         # And rows on which voxels still to come depend, where logits are resampled.
         rows = self.heads * (taken + self._halo_rows())
         # The layer of blocks that fills up, and those that the rows after it begin.

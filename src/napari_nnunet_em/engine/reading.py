@@ -68,7 +68,7 @@ class CachedSource:
         chunks = regular_chunks(source.volume.array)
         self.cache = None if chunks is None else ChunkCache(source.volume.array, chunks, budget_bytes)
         if self.cache is not None:
-            volume = replace(source.volume, array=self.cache, levels=(self.cache,))
+            volume = replace(source.volume, array=self.cache, levels=(self.cache,), level=0)
             source = replace(source, volume=volume)
         self._source = source
         self._chunk_rows = source.volume.chunks[self._axis]

@@ -77,6 +77,23 @@ class ModelSpace:
         bounds = [m.support(a, b) for m, a, b in zip(self.forth.axes, box.start, box.stop, strict=True)]
         return _box(bounds)
 
+    def tiles_for(self, axis: int, start: int, stop: int) -> tuple[int, ...]:
+        """Tile starts along an axis that voxels of the transposed volume need; none outside the crop.
+
+        Parameters
+        ----------
+        axis : int
+            Axis of the transposed volume.
+        start, stop : int
+            Range of voxels along it.
+        """
+        offset = self.crop.start[axis]
+        low, high = max(start - offset, 0), min(stop - offset, self.crop.shape[axis])
+        if low >= high:
+            return ()
+        first, last = self.back.axes[axis].support(low, high)
+        return self.grid.overlapping(axis, first + self.pad_low[axis], last + self.pad_low[axis])
+
 
 def _box(bounds: Sequence[tuple[int, int]]) -> Box:
     return Box(as_shape([a for a, _ in bounds]), as_shape([b for _, b in bounds]))

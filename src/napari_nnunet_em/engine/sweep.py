@@ -104,14 +104,14 @@ class Sweep:
         ----------
         columns : sequence of sequence of Box
             Voxels of the volume, as `column_boxes` cuts them; some blocks of a column may be missing (they
-            were finished earlier).
+            were finished earlier), or come as a column of their own (`nearest_first`).
 
         Yields
         ------
         TilesRun
             After each batch of tiles.
         RowsDone
-            In ascending order.
+            In ascending order within each column.
 
         Raises
         ------
@@ -122,10 +122,10 @@ class Sweep:
         cached = CachedSource(self.source, laid, self.cache_bytes)
         with contextlib.closing(ahead(self._reads(cached, laid))) as fresh:
             for column in laid:
-                if column.outside:
-                    yield RowsDone(self._empty(column.outside))
                 if column.blocks:
                     yield from self._sweep(column, fresh)
+                if column.outside:  # last: nobody waits for what is blank
+                    yield RowsDone(self._empty(column.outside))
 
     def results(self, boxes: Sequence[Box]) -> Iterator[BlockResult]:
         """Predict the blocks of one column, and encode them in this thread."""

@@ -13,6 +13,7 @@ _LAZY = {
     "ChunkCache": "napari_nnunet_em.io.chunk_cache",
     "JOB_FOLDER": "napari_nnunet_em.io.output",
     "Kind": "napari_nnunet_em.io.spec",
+    "Lattice": "napari_nnunet_em.io.lattice",
     "MultiscaleSink": "napari_nnunet_em.io.sink",
     "SinkSpec": "napari_nnunet_em.io.spec",
     "Volume": "napari_nnunet_em.io.volume",
@@ -20,6 +21,7 @@ _LAZY = {
     "create_table_group": "napari_nnunet_em.io.tables",
     "describe": "napari_nnunet_em.io.description",
     "list_choices": "napari_nnunet_em.io.choices",
+    "nearest_size": "napari_nnunet_em.io.lattice",
     "open_volume": "napari_nnunet_em.io.open",
     "regular_chunks": "napari_nnunet_em.io.chunk_cache",
     "remove_store": "napari_nnunet_em.io.output",
@@ -31,6 +33,7 @@ __all__ = [
     "Choice",
     "ChunkCache",
     "Kind",
+    "Lattice",
     "MultiscaleSink",
     "SinkSpec",
     "Volume",
@@ -38,6 +41,7 @@ __all__ = [
     "create_table_group",
     "describe",
     "list_choices",
+    "nearest_size",
     "open_volume",
     "regular_chunks",
     "remove_store",
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from napari_nnunet_em.io.choices import Choice, list_choices
     from napari_nnunet_em.io.chunk_cache import ChunkCache, regular_chunks
     from napari_nnunet_em.io.description import describe
+    from napari_nnunet_em.io.lattice import Lattice, nearest_size
     from napari_nnunet_em.io.open import open_volume
     from napari_nnunet_em.io.output import JOB_FOLDER, check_output, remove_store
     from napari_nnunet_em.io.sink import MultiscaleSink

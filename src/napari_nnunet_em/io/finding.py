@@ -45,6 +45,8 @@ class Finding:
         Chunk in stored order, where the array's own chunk is not the unit worth reading.
     origin_nm : tuple of (float or None), or None
         Where the metadata place the first voxel along each stored axis; None where they place nothing.
+    level_sizes, level_origins_nm : tuple
+        Voxel size and `origin_nm` of each level, where the metadata state them; else empty.
     """
 
     array: ArrayLike
@@ -54,3 +56,5 @@ class Finding:
     voxel_size: StoredVoxelSize | None = None
     chunks: tuple[int, ...] | None = None
     origin_nm: tuple[float | None, ...] | None = None
+    level_sizes: tuple[StoredVoxelSize | None, ...] = ()
+    level_origins_nm: tuple[tuple[float | None, ...], ...] = ()

@@ -11,7 +11,7 @@ import zarr
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.io.finding import ArrayLike, Finding
 from napari_nnunet_em.io.from_hdf5 import find_hdf5_dataset
-from napari_nnunet_em.io.from_zarr import find_zarr_array
+from napari_nnunet_em.io.from_zarr import find_zarr_array, image_of_levels
 
 
 def find_array(source: Any) -> Finding:
@@ -66,4 +66,14 @@ def _find_pyramid(levels: Sequence[Any]) -> Finding:
                 "the same data type; if they are slices, stack them with numpy.stack."
             )
     levels, size, place = tuple(arrays), first.voxel_size, first.origin_nm
-    return Finding(first.array, "memory", first.axes, levels, size, origin_nm=place)
+    image = image_of_levels(levels)
+    return Finding(
+        first.array,
+        "memory",
+        first.axes,
+        levels,
+        size,
+        origin_nm=place,
+        level_sizes=() if image is None else image.voxel_sizes[: len(levels)],
+        level_origins_nm=() if image is None else image.origins_nm[: len(levels)],
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,21 @@ def find_zarr_array(array: zarr.Array[Any], path: Path | None = None) -> Finding
     return Finding(array, str(path), axes, voxel_size=voxel_size, origin_nm=place)
 
 
+def image_of_levels(arrays: Sequence[Any]) -> OmeImage | None:
+    """Metadata of the OME-Zarr image whose levels some arrays are, the full resolution first.
+
+    None where they are anything else.
+    """
+    folders = [_folder_of(array) if isinstance(array, zarr.Array) else None for array in arrays]
+    if folders[0] is None:
+        return None
+    image, level = _parent_image(folders[0])
+    if image is None or level != 0:
+        return None
+    root = folders[0].parents[len(Path(image.paths[0]).parts) - 1]
+    return image if folders == [root / name for name in image.paths[: len(folders)]] else None
+
+
 def _folder_of(array: zarr.Array[Any]) -> Path | None:
     store = array.store
     return store.root / array.path if isinstance(store, LocalStore) else None
@@ -131,7 +146,16 @@ def _ome_finding(path: Path, attributes: Mapping[str, Any]) -> Finding:
             f"{levels[0].shape}: open {path / image.paths[0]} and state axes and voxel size."
         )
     size, place = image.voxel_sizes[0], image.origins_nm[0]
-    return Finding(levels[0], str(path), image.axes, tuple(levels), size, origin_nm=place)
+    return Finding(
+        levels[0],
+        str(path),
+        image.axes,
+        tuple(levels),
+        size,
+        origin_nm=place,
+        level_sizes=image.voxel_sizes[: len(levels)],
+        level_origins_nm=image.origins_nm[: len(levels)],
+    )
 
 
 def _find_below(path: Path) -> Finding:

@@ -77,7 +77,17 @@ def open_volume(
     layout = settle_layout(shape, finding.axes, axes, finding.origin)
     levels = tuple(layout.apply(level, finding.chunks) for level in finding.levels or (array,))
     place = stored_origin(finding.origin_nm, layout.letters)
-    volume = Volume(levels[0], layout.axes, origin=finding.origin, levels=levels, origin_nm=place)
+    sizes = [None if s is None else stored_voxel_size(s, layout.letters) for s in finding.level_sizes]
+    places = [stored_origin(p, layout.letters) for p in finding.level_origins_nm]
+    volume = Volume(
+        levels[0],
+        layout.axes,
+        origin=finding.origin,
+        levels=levels,
+        origin_nm=place,
+        level_sizes_nm=tuple(sizes),
+        level_origins_nm=tuple(places),
+    )
     if voxel_size_nm is not None:
         given = caller_voxel_size(voxel_size_nm, volume.shape[0] == 1, finding.origin)
         return volume.with_voxel_size(given, GIVEN)

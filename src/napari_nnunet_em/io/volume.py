@@ -14,7 +14,10 @@ from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box, Shape, as_shape
 from napari_nnunet_em.io.finding import ArrayLike
 from napari_nnunet_em.io.fingerprint import digest_samples
+from napari_nnunet_em.io.lattice import Lattice
 from napari_nnunet_em.io.voxel_size import UNKNOWN, VoxelSizeNm
+
+_LEVEL_WORDS = ", pyramid level "
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +40,13 @@ class Volume:
     origin : str
         Where it came from: a path, or "memory".
     levels : tuple of ArrayLike
-        The pyramid, `array` first, with the same axes; just ``(array,)`` when there is none.
+        The pyramid, full resolution first, with the same axes; just ``(array,)`` when there is none.
     origin_nm : tuple of float or None, (z, y, x)
         Where the centre of the first voxel lies in the world, where the file states it; None elsewhere.
+    level : int
+        Which of the levels `array` is.
+    level_sizes_nm, level_origins_nm : tuple of (tuple of float or None)
+        Voxel size and `origin_nm` of each level, as far as the file states them; empty elsewhere.
 
     Raises
     ------
@@ -54,6 +61,9 @@ class Volume:
     origin: str = "memory"
     levels: tuple[ArrayLike, ...] = ()
     origin_nm: tuple[float, float, float] | None = None
+    level: int = 0
+    level_sizes_nm: tuple[VoxelSizeNm | None, ...] = ()
+    level_origins_nm: tuple[tuple[float, float, float] | None, ...] = ()
 
     def __post_init__(self) -> None:
         if self.axes not in ("yx", "zyx", "cyx", "czyx") or len(self.axes) != len(self.array.shape):
@@ -64,12 +74,12 @@ class Volume:
     @property
     def shape(self) -> Shape:
         """Voxels along (z, y, x)."""
-        return as_shape([self._extent(axis) for axis in "zyx"])
+        return self._spatial(self.array.shape)
 
     @property
     def channels(self) -> int:
         """Number of channels; 1 without a channel axis."""
-        return self._extent("c")
+        return int(self.array.shape[self.axes.index("c")]) if "c" in self.axes else 1
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -139,8 +149,76 @@ class Volume:
         z, y, x = (float(v) for v in voxel_size_nm)
         return dataclasses.replace(self, voxel_size_nm=(z, y, x), voxel_size_source=source)
 
-    def _extent(self, axis: str) -> int:
-        return int(self.array.shape[self.axes.index(axis)]) if axis in self.axes else 1
+    def shape_of(self, level: int) -> Shape:
+        """Voxels of a level of the pyramid along (z, y, x)."""
+        return self._spatial(self.levels[level].shape)
+
+    def _spatial(self, stored: Sequence[int]) -> Shape:
+        named = dict(zip(self.axes, stored, strict=True))
+        return as_shape([int(named.get(axis, 1)) for axis in "zyx"])
+
+    def lattice(self, level: int) -> Lattice:
+        """How the voxels of a level lie over those of the full resolution.
+
+        The metadata say so where they fit the shapes; else a voxel stands for a whole number of voxels of
+        the full resolution, and both begin at the same edge, as napari draws them.
+        """
+        shapes = self.shape_of(0), self.shape_of(level)
+        stated, origins = self.level_sizes_nm, self.level_origins_nm
+        full, own = (stated[0], stated[level]) if len(stated) > level else (None, None)
+        if full is None or own is None:
+            return Lattice.between(*shapes)
+        sizes = [b / a for a, b in zip(full, own, strict=True)]
+        begin, begun = (origins[0], origins[level]) if len(origins) > level else (None, None)
+        if begin is None or begun is None:
+            return Lattice.between(*shapes, sizes)
+        places = [(b - a) / s for a, b, s in zip(begin, begun, full, strict=True)]
+        return Lattice.between(*shapes, sizes, places)
+
+    def size_of(self, level: int) -> VoxelSizeNm | None:
+        """Voxel size of a level, (z, y, x) in nm; None when that of `array` is unknown."""
+        size = self.voxel_size_nm
+        if size is None or level == self.level:
+            return size
+        here, there = self.lattice(self.level).step, self.lattice(level).step
+        # Twelve digits, so that it is the number that was stated and not its neighbour.
+        z, y, x = (float(f"{s * b / a:.12g}") for s, a, b in zip(size, here, there, strict=True))
+        return z, y, x
+
+    def at_level(self, level: int) -> Volume:
+        """A level of the pyramid as a volume, with its own voxel size and place.
+
+        Raises
+        ------
+        InputError
+            When there is no such level.
+        """
+        if level == self.level:
+            return self
+        if not 0 <= level < len(self.levels):
+            has = f"the levels 0 to {len(self.levels) - 1}" if len(self.levels) > 1 else "no pyramid"
+            raise InputError(
+                f"{self.origin} has {has}, but level {level} was asked for: choose another level."
+            )
+        stated = self.level_origins_nm
+        source = self.voxel_size_source.partition(_LEVEL_WORDS)[0]
+        return dataclasses.replace(
+            self,
+            array=self.levels[level],
+            level=level,
+            voxel_size_nm=self.size_of(level),
+            voxel_size_source=f"{source}{_LEVEL_WORDS}{level}" if level else source,
+            origin_nm=stated[level] if len(stated) > level else None,
+        )
+
+    @property
+    def shift_nm(self) -> tuple[float, float, float]:
+        """Where the centre of the first voxel lies, (z, y, x), from that of the full resolution."""
+        lattice, size = self.lattice(self.level), self.voxel_size_nm
+        if size is None or self.level == 0:
+            return 0.0, 0.0, 0.0
+        z, y, x = (f / s * nm for f, s, nm in zip(lattice.first, lattice.step, size, strict=True))
+        return z, y, x
 
     def _load(self, key: tuple[slice, ...]) -> npt.NDArray[Any]:
         try:

@@ -176,6 +176,14 @@ class ModelBundle(PlansFacts):
             unit = SpacingUnit.NANOMETER
         return tuple(value * _NANOMETERS[unit] for value in self.spacing)
 
+    def spacing_by_axis(self, unit: SpacingUnit) -> dict[int, float]:
+        """The model's spacing in nm along the axes of a volume, 0 (z), 1 and 2.
+
+        Empty where it has none; a 2D model has none across its planes.
+        """
+        spacing = self.spacing_nm(unit) or ()
+        return dict(zip(self.transpose_forward[3 - len(spacing) :], spacing, strict=True))
+
     def digest(self, folds: Sequence[str] | None = None) -> str:
         """SHA-256 of what decides the prediction: plans, dataset.json, and the checkpoints of the folds."""
         digest = hashlib.sha256(self.configuration.encode())

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nnunet_em.config import ProbabilityType
+from napari_nnunet_em.engine.column import tiles_run
 from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.preprocess import Preprocessor
 from napari_nnunet_em.engine.runner import TileRunner
@@ -48,6 +49,10 @@ class BoxPredictor:
         """
         parts = [self._swept(sweep, box) for sweep in self.sweeps]
         return parts[0] if len(parts) == 1 else np.mean(parts, axis=0, dtype=np.float32)
+
+    def tiles(self, box: Box) -> int:
+        """Tiles that a box of the volume takes, in all orientations."""
+        return sum(tiles_run(sweep.space, [[box]]) for sweep in self.sweeps)
 
     def _swept(self, sweep: Sweep, box: Box) -> NDArray[np.float32]:
         (result,) = sweep.results([box])

@@ -15,7 +15,7 @@ from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.io import Kind, SinkSpec
 from napari_nnunet_em.pipeline.consensus import scratch_dtype
 from napari_nnunet_em.pipeline.opening import OpenJob
-from napari_nnunet_em.pipeline.prediction import sink_spec, writes_classes
+from napari_nnunet_em.pipeline.prediction import image_spec, writes_classes
 
 # Shares that compression leaves, measured on an SBEM volume (docs/how-to/plan.md). Floats are taken to stay
 # as they are: the last digits of probabilities are noise.
@@ -66,7 +66,7 @@ def disk_use(opened: OpenJob, layout: Layout) -> DiskUse:
 def _image_bytes(opened: OpenJob, layout: Layout) -> int:
     encoder = Encoder.of(opened.bundle, opened.job.output.probability_type)
     names = tuple(c.name for c in opened.bundle.classes)
-    return _levels_bytes(sink_spec(opened, layout, encoder.dtype, Kind.IMAGE, names))
+    return _levels_bytes(image_spec(opened, layout, encoder.dtype, Kind.IMAGE, names))
 
 
 def _labels_bytes(opened: OpenJob, layout: Layout) -> int:
@@ -74,7 +74,7 @@ def _labels_bytes(opened: OpenJob, layout: Layout) -> int:
     dtypes = [np.dtype(encoder.classes_dtype)] if writes_classes(opened) else []
     if opened.job.instances.enabled:
         dtypes += [np.dtype(np.uint32)] * len(opened.bundle.classes)
-    return sum(_levels_bytes(sink_spec(opened, layout, dtype, Kind.LABELS)) for dtype in dtypes)
+    return sum(_levels_bytes(image_spec(opened, layout, dtype, Kind.LABELS)) for dtype in dtypes)
 
 
 def _levels_bytes(spec: SinkSpec) -> int:

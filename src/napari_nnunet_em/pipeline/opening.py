@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from typing import Any
 
@@ -13,7 +14,8 @@ from napari_nnunet_em.engine.prepare import check_channels, mirror_axes
 from napari_nnunet_em.engine.space import patch_shape, permute
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Box
-from napari_nnunet_em.io import Volume, open_volume
+from napari_nnunet_em.io import Volume, nearest_size, open_volume
+from napari_nnunet_em.io.voxel_size import GIVEN
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.pipeline.boundary import check_boundary
 from napari_nnunet_em.pipeline.identity import prediction_identity
@@ -41,8 +43,9 @@ class OpenJob:
         Axes of the patch that are flipped.
     region : Box
         Voxels of the volume that are segmented.
-    identity : dict
-        What makes another job the same; see `prediction_identity`.
+    device_bytes : int or None
+        Memory for network and sums on a device that has its own, as it was free when the job was opened and
+        the network not yet there; None where they live in RAM. See `device_memory_bytes`.
     """
 
     job: Job
@@ -52,7 +55,20 @@ class OpenJob:
     orientations: tuple[Orientation, ...]
     mirror_axes: tuple[int, ...]
     region: Box
-    identity: dict[str, Any]
+    device_bytes: int | None
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What makes another job the same; see `prediction_identity`.
+
+        Samples of the volume and the checkpoints are read for it, so it is made when it is first asked for.
+        """
+        return prediction_identity(self.job, self.volume, self.bundle, self.folds)
+
+    @property
+    def passes_per_tile(self) -> int:
+        """Forward passes of a network that each tile takes: its flips times the folds."""
+        return int(2 ** len(self.mirror_axes)) * len(self.folds)
 
     @property
     def voxel_size_nm(self) -> tuple[float, float, float]:
@@ -62,8 +78,11 @@ class OpenJob:
 
     @property
     def origin_nm(self) -> tuple[float, float, float]:
-        """Centre of the region's first voxel, (z, y, x), in the world where the volume states its place."""
-        begin = self.volume.origin_nm or (0.0, 0.0, 0.0)
+        """Centre of the region's first voxel, (z, y, x), in the world where the volume states its place.
+
+        Without that, it counts from the centre of the first voxel of the volume at full resolution.
+        """
+        begin = self.volume.origin_nm or self.volume.shift_nm
         z, y, x = (o + a * s for o, a, s in zip(begin, self.region.start, self.voxel_size_nm, strict=True))
         return z, y, x
 
@@ -77,11 +96,26 @@ class OpenJob:
                 f"Planes across {', '.join(across)} are predicted one after the other and their "
                 f"probabilities averaged: {len(across)} times the work; the result appears with the last."
             )
+        notes += self._better_level()
         for orientation in self.orientations:
             notes += self._seen(orientation)
         if self.bundle.licence:
             notes.append(f"Licence of the model {self.bundle.name!r}: {self.bundle.licence}")
         return (*notes, *self.bundle.notes)
+
+    def _better_level(self) -> list[str]:
+        """Which level of the pyramid would suit the model better, if one does."""
+        volume, spacing = self.volume, self.bundle.spacing_by_axis(self.job.model.spacing_unit)
+        if not spacing:
+            return []
+        sizes = [size for level in range(len(volume.levels)) if (size := volume.size_of(level)) is not None]
+        best = nearest_size(sizes, spacing)
+        if best == volume.level:
+            return []
+        return [
+            f"Level {best} of the pyramid, {_words(sizes[best])} nm, is nearer to the model than "
+            f"level {volume.level}, which is segmented; choose it (--level), or leave it so."
+        ]
 
     def _seen(self, orientation: Orientation) -> list[str]:
         """What the model makes of the volume, in one orientation."""
@@ -114,6 +148,7 @@ def open_job(job: Job, volume: Volume | None = None) -> OpenJob:
         The job.
     volume : Volume, optional
         The volume, where it is open already (a napari layer, an array); else ``job.input.path`` is opened.
+        Its level ``job.input.level`` is taken, unless it is one of its coarser levels already.
 
     Raises
     ------
@@ -122,9 +157,13 @@ def open_job(job: Job, volume: Volume | None = None) -> OpenJob:
     """
     given = job.input.voxel_size_nm
     if volume is None:
-        volume = open_volume(job.input.path, axes=job.input.axes, voxel_size_nm=given)
-    elif given is not None:
-        volume = volume.with_voxel_size(given, "given by the caller")
+        volume = open_volume(job.input.path, axes=job.input.axes)
+    if volume.level == 0:
+        volume = volume.at_level(job.input.level)
+    if given is not None:
+        volume = volume.with_voxel_size(given, GIVEN)
+    from napari_nnunet_em.engine.devices import device_memory_bytes  # noqa: PLC0415 - torch is slow to load
+
     model = job.model
     bundle = ModelBundle.open(
         model.path, configuration=model.configuration, checkpoint=model.checkpoint, trust=model.trust
@@ -135,8 +174,8 @@ def open_job(job: Job, volume: Volume | None = None) -> OpenJob:
     axes = mirror_axes(bundle, job.prediction.tta)
     check_boundary(job.instances, bundle)
     region = _region(job, volume)
-    identity = prediction_identity(job, volume, bundle, folds)
-    return OpenJob(job, volume, bundle, folds, orientations, axes, region, identity)
+    device = device_memory_bytes(job.execution)
+    return OpenJob(job, volume, bundle, folds, orientations, axes, region, device)
 
 
 def _region(job: Job, volume: Volume) -> Box:

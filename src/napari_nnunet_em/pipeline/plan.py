@@ -70,8 +70,10 @@ class JobPlan:
         Of the prediction, without finding objects; None where nothing was tried.
     runner : str
         What runs the network; empty where it was not tried.
+    warnings : tuple of str
+        What should be changed before the job is run, one sentence each: too little memory or disk.
     notes : tuple of str
-        What should be known, one sentence each.
+        The warnings, and what this plan does not know, one sentence each.
     """
 
     shape: Shape
@@ -92,6 +94,7 @@ class JobPlan:
     disk: DiskUse
     seconds: float | None
     runner: str
+    warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
@@ -156,9 +159,24 @@ def plan_job(
 
 
 def plan_open_job(
-    opened: OpenJob, *, probe_seconds: float = 0.0, make_runner: RunnerFactory | None = None
+    opened: OpenJob,
+    *,
+    probe_seconds: float = 0.0,
+    make_runner: RunnerFactory | None = None,
+    seconds_per_pass: float | None = None,
 ) -> JobPlan:
-    """Say what a job will take that is open already; see `plan_job`."""
+    """Say what a job will take that is open already; see `plan_job`.
+
+    Parameters
+    ----------
+    opened : OpenJob
+        The job.
+    probe_seconds, make_runner
+        As of `plan_job`.
+    seconds_per_pass : float, optional
+        What a forward pass of a network takes, where it was measured before: it gives the time of a plan
+        for which the network is not tried.
+    """
     folder = _begun(opened)
     box, known = _nonzero_box(opened, folder)
     sweeps = [_plan_sweep(opened, o, box, _stored_layout(opened, folder, o)) for o in opened.orientations]
@@ -169,6 +187,8 @@ def plan_open_job(
     disk = disk_use(opened, own.layout)
     ram, device = _memory(opened, sweeps, trial)
     inside = opened.region.shape
+    seconds = None if seconds_per_pass is None else tiles * opened.passes_per_tile * seconds_per_pass
+    warnings = (*_budget_notes(opened, sweeps), *_disk_notes(disk))
     return JobPlan(
         shape=inside,
         grid_tiles=sum(sweep.grid_tiles for sweep in sweeps),
@@ -186,9 +206,10 @@ def plan_open_job(
         ram_bytes=ram,
         device_bytes=device,
         disk=disk,
-        seconds=tiles * trial.probe.seconds_per_tile if trial else None,
+        seconds=tiles * trial.probe.seconds_per_tile if trial else seconds,
         runner=trial.description if trial else "",
-        notes=(*_budget_notes(opened, sweeps), *_disk_notes(disk), *_limits(known, trial)),
+        warnings=warnings,
+        notes=(*warnings, *_limits(known, trial is not None, seconds is not None)),
     )
 
 
@@ -314,15 +335,14 @@ def _disk_notes(disk: DiskUse) -> tuple[str, ...]:
     )
 
 
-def _limits(known: bool, trial: _Trial | None) -> tuple[str, ...]:
+def _limits(known: bool, tried: bool, timed: bool) -> tuple[str, ...]:
     """What this plan does not know."""
     notes = []
     if not known:
         notes.append(
             "No voxels were read: the whole volume was taken to hold something; empty borders take less."
         )
-    if trial is None:
-        notes.append(
-            "The network was not tried: its memory is estimated from its files, and the time is not known."
-        )
+    if not tried:
+        time = "the time is that of earlier tiles" if timed else "the time is not known"
+        notes.append(f"The network was not tried: its memory is estimated from its files, and {time}.")
     return tuple(notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +95,8 @@ def predict_blocks(
     cancel : CancelToken
         Polled between batches of tiles.
     near : tuple of int, (z, y, x), optional
-        A voxel of the volume; columns near it are predicted first.
+        A voxel of the volume; what is near it is predicted first. Other orientations than the model's own,
+        of which nothing is seen before they are averaged, keep their order.
 
     Yields
     ------
@@ -119,7 +121,7 @@ def _predict(
     layout = job_layout(opened, source, folder)
     sinks = _open_sinks(opened, layout, encoder)
     own = SweepPlan.of(folder, source, layout, opened.region, "", near)
-    waiting = [] if own.complete else [_waiting(opened, folder, (other, source), near) for other in others]
+    waiting = [] if own.complete else [_waiting(opened, folder, (other, source)) for other in others]
     work = Work([*(plan for plan, _ in waiting), own], cancel)
     yield work.event(folder.store)
     if work.clock.total:
@@ -156,7 +158,7 @@ def _remember_runner(folder: JobFolder, description: str) -> None:
 
 
 def _waiting(
-    opened: OpenJob, folder: JobFolder, sources: tuple[Preprocessor, Preprocessor], near: Shape | None
+    opened: OpenJob, folder: JobFolder, sources: tuple[Preprocessor, Preprocessor]
 ) -> tuple[SweepPlan, WaitingPart]:
     """An orientation that is swept before the model's own (the second), and where its probabilities wait."""
     source, own = sources
@@ -167,7 +169,7 @@ def _waiting(
     if not path.exists():
         folder.discard_part(name)  # deleted by hand: what its journal says is gone
     part = WaitingPart.open(path, opened, layout.chunk_shape)
-    return SweepPlan.of(folder, source, layout, opened.region, name, near), part
+    return SweepPlan.of(folder, source, layout, opened.region, name), part
 
 
 def _open_sinks(opened: OpenJob, layout: Layout, encoder: Encoder) -> Sinks:
@@ -185,14 +187,22 @@ def _open_sinks(opened: OpenJob, layout: Layout, encoder: Encoder) -> Sinks:
 def writes_classes(opened: OpenJob) -> bool:
     """Whether the job stores the image of classes."""
     exclusive = len(opened.bundle.classes) > 1 and not opened.bundle.has_regions
-    # Objects of exclusive classes are told apart by it.
-    return opened.job.output.classes or (exclusive and opened.job.instances.enabled)
+    # Objects of exclusive classes are told apart by it, also those that are asked for later.
+    return opened.job.output.classes or exclusive
 
 
 def sink_spec(
     opened: OpenJob, layout: Layout, dtype: np.dtype[np.generic], kind: Kind, names: tuple[str, ...] = ()
 ) -> SinkSpec:
     """How an image of this job is stored."""
+    spec = image_spec(opened, layout, dtype, kind, names)
+    return dataclasses.replace(spec, attributes={"job": digest(opened.identity)})
+
+
+def image_spec(
+    opened: OpenJob, layout: Layout, dtype: np.dtype[np.generic], kind: Kind, names: tuple[str, ...] = ()
+) -> SinkSpec:
+    """The same without what tells the job from others, which would have to be read."""
     return SinkSpec(
         shape=opened.region.shape,
         dtype=dtype,
@@ -204,7 +214,6 @@ def sink_spec(
         origin_nm=settled_origin(opened.job.store, opened.origin_nm),
         ome_zarr_version=opened.job.output.ome_zarr_version,
         channel_names=names,
-        attributes={"job": digest(opened.identity)},
     )
 
 

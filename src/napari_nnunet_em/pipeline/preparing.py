@@ -74,13 +74,13 @@ def job_memory(opened: OpenJob, space: ModelSpace) -> SweepMemory:
         block_rows=block_rows(opened.region, space),
         chunk_shape=permute(opened.volume.chunks, space.forward) if cached else (0, 0, 0),
         item_bytes=opened.volume.dtype.itemsize,
-        sums_on_device=_device_bytes(opened) is not None,
+        sums_on_device=opened.device_bytes is not None,
     )
 
 
 def job_budget(opened: OpenJob) -> Budget:
     """Memory that the job may take."""
-    network, device = network_memory(opened), _device_bytes(opened)
+    network, device = network_memory(opened), opened.device_bytes
     room = None if device is None else max(device - network.device_bytes(device), 0)
     return Budget(opened.job.execution.max_ram_gb * 1e9, room, network.host_bytes)
 
@@ -92,14 +92,8 @@ def network_memory(opened: OpenJob) -> NetworkMemory:
     return NetworkMemory(
         sum(bundle.checkpoint_of(fold).stat().st_size for fold in opened.folds),
         voxels * bundle.features * 4,
-        _device_bytes(opened) is not None,
+        opened.device_bytes is not None,
     )
-
-
-def _device_bytes(opened: OpenJob) -> int | None:
-    from napari_nnunet_em.engine.devices import device_memory_bytes  # noqa: PLC0415 - torch is slow to load
-
-    return device_memory_bytes(opened.job.execution)
 
 
 def job_layout(opened: OpenJob, source: Preprocessor, folder: JobFolder, part: str = "") -> Layout:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,12 +45,18 @@ class PreviewPart:
         Whether the statistics are an estimate, so that a full run may give other values.
     runner : str
         What ran the network.
+    tiles : int
+        Tiles that it took.
+    seconds : float
+        How long they took, from reading to probabilities.
     """
 
     box: Box
     probabilities: NDArray[np.float32]
     provisional: bool
     runner: str
+    tiles: int = 0
+    seconds: float = 0.0
 
 
 class Previewer:
@@ -119,8 +126,11 @@ class Previewer:
         done = 0
         for piece in pieces(box):
             cancel.raise_if_cancelled()
+            begun = time.perf_counter()
             result = predictor.predict(piece)
-            yield PreviewPart(piece, result, prepared.provisional, runner.description)
+            seconds = time.perf_counter() - begun
+            tiles = predictor.tiles(piece)
+            yield PreviewPart(piece, result, prepared.provisional, runner.description, tiles, seconds)
             done += piece.size
             yield ProgressEvent(Stage.PREDICT, done, box.size, box=piece)
 

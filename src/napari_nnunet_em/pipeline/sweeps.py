@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from napari_nnunet_em.engine.column import column_boxes, tiles_run
 from napari_nnunet_em.engine.encoding import BlockResult
 from napari_nnunet_em.engine.layout import Layout
+from napari_nnunet_em.engine.nearest import nearest_first
 from napari_nnunet_em.engine.overlap import Behind
 from napari_nnunet_em.engine.preprocess import Preprocessor
 from napari_nnunet_em.engine.sweep import RowsDone, Sweep, TilesRun
@@ -38,7 +38,8 @@ class SweepPlan:
     layout : Layout
         How they are cut.
     columns, pending : list of list of Box
-        All blocks in voxels of the volume, column by column, and those that are not durable yet.
+        All blocks in voxels of the volume, column by column, and those that are not durable yet, in the order
+        in which they are predicted.
     """
 
     part: str
@@ -58,26 +59,18 @@ class SweepPlan:
         part: str,
         near: Shape | None = None,
     ) -> SweepPlan:
-        """Plan a sweep: all its blocks but those in its journal, the columns nearest to a voxel first."""
+        """Plan a sweep: all its blocks but those in its journal, what is nearest to a voxel first."""
         columns = column_boxes(region, layout.block_shape, source.space, layout.column_shape)
-        if near is not None:
-            columns.sort(key=lambda boxes: distance_to_column(near, boxes))
         finished = folder.finished_blocks(part)
         pending = [[box for box in boxes if box not in finished] for boxes in columns]
+        if near is not None:
+            pending = nearest_first(source.space, pending, near)
         return cls(part, source, region, layout, columns, pending)
 
     @property
     def complete(self) -> bool:
         """Whether nothing is left to do."""
         return not any(self.pending)
-
-
-def distance_to_column(voxel: Shape, boxes: Sequence[Box]) -> float:
-    """Distance in voxels from a voxel to the nearest of a column's boxes; 0 inside."""
-    return min(
-        math.hypot(*(max(a - v, v - b + 1, 0) for v, a, b in zip(voxel, box.start, box.stop, strict=True)))
-        for box in boxes
-    )
 
 
 class Work:

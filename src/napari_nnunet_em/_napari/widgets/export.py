@@ -11,8 +11,10 @@ from qtpy.QtWidgets import QComboBox, QLabel, QWidget
 
 from napari_nnunet_em._napari.exporting import layer_volume, run_export
 from napari_nnunet_em._napari.form import Field, SettingsForm
+from napari_nnunet_em._napari.levels import full_level
 from napari_nnunet_em._napari.outputs import completed
 from napari_nnunet_em._napari.widgets.dock import DockWidget
+from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.region_picker import RegionPicker
 from napari_nnunet_em._napari.widgets.rows import (
     add_field,
@@ -124,6 +126,11 @@ class ExportWidget(DockWidget):
         self.region.reset_choices()
         self._on_source()
 
+    def choose_layer(self, layer: Layer) -> None:
+        """Choose a layer; raises `InputError` for one that is neither labels nor an image."""
+        choose_layer(self.source, self._offered, layer, "labels or an image")
+        self._by_hand = True
+
     def start(self) -> None:
         """Export what is chosen; what cannot be is said below the button and in a notification."""
         try:
@@ -182,7 +189,7 @@ class ExportWidget(DockWidget):
     def _on_source(self, _index: int = 0) -> None:
         layer = self._layer()
         from_file = layer is None
-        self.region.follow_layer(layer)
+        self.region.follow_layer(layer, None if layer is None else full_level(layer))
         self.form["name"].widget.native.setPlaceholderText(self._own_name() or "")
         for widget in (self.region, self.region.note):
             self._rows.setRowVisible(widget, not from_file)

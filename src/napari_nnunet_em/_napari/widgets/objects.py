@@ -21,6 +21,7 @@ from napari_nnunet_em._napari.previewlayers import BOUNDARIES, HEIGHTS, PREVIEW_
 from napari_nnunet_em._napari.request import known_voxel_size, source_path
 from napari_nnunet_em._napari.viewchanges import ViewChanges
 from napari_nnunet_em._napari.widgets.dock import DockWidget
+from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.preset_row import PresetRow
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
 from napari_nnunet_em._napari.widgets.rows import (
@@ -43,6 +44,7 @@ from napari_nnunet_em.instances.preview import Preview, PreviewRequest, size_his
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Layer
 
 _FIRST = ("threshold", "min_voxels", "min_volume_um3", "split", "split_strength", "smooth_nm", "fill_holes")
 _CLEANING = ("threshold_high", "open_nm", "max_voxels", "max_volume_um3", "drop_border")
@@ -168,6 +170,11 @@ class ObjectsWidget(DockWidget):
         index = self.layers.currentIndex()
         return self._offered[index] if 0 <= index < len(self._offered) else None
 
+    @property
+    def busy(self) -> bool:
+        """Whether objects of a whole volume are being made."""
+        return self._run is not None
+
     def reset_choices(self, _event: object = None) -> None:
         """Offer the image layers that there are now, probabilities first; napari calls this on changes."""
         before = self.layer
@@ -181,6 +188,10 @@ class ObjectsWidget(DockWidget):
         self.layers.blockSignals(False)
         if self.layer is not before:
             self._on_layer()
+
+    def choose_layer(self, layer: Layer) -> None:
+        """Choose a layer; raises `InputError` for one that is no image."""
+        choose_layer(self.layers, self._offered, layer, "a probability")
 
     def refresh(self, _event: object = None) -> None:
         """Preview what is in view with the settings on screen, as soon as that can be done."""

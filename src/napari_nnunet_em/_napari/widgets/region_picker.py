@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_nnunet_em._napari.levels import LayerLevel
+
 _SETTLE_MILLISECONDS = 100
 _MOST_AROUND = 64
 
@@ -39,14 +41,18 @@ class RegionPicker(QWidget):  # type: ignore[misc]
     -------
     changed
         Something else was chosen; not when only the view moves.
+    moved
+        The voxels that are meant may be others, because the view or a rectangle has moved.
     """
 
     changed = Signal()
+    moved = Signal()
 
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._layer: Layer | None = None
+        self._level: LayerLevel | None = None
         self._offered: list[Shapes] = []
         self.kind = QComboBox()
         self.kind.addItems([kind.value for kind in RegionKind])
@@ -74,6 +80,7 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         self._timer.setSingleShot(True)
         self._timer.setInterval(_SETTLE_MILLISECONDS)
         self._timer.timeout.connect(self.show_extent)
+        self._timer.timeout.connect(self.moved)
         self.kind.currentIndexChanged.connect(self._on_choice)
         self.shapes.currentIndexChanged.connect(self._on_choice)
         for box in (self.around, self.first, self.last):
@@ -100,8 +107,9 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         slices = (self.first.value(), self.last.value() + 1)
         return RegionChoice(RegionKind(self.kind.currentText()), self.around.value(), shapes, slices)
 
-    def follow_layer(self, layer: Layer | None) -> None:
-        """Offer the slices of another layer, all of them at first."""
+    def follow_layer(self, layer: Layer | None, level: LayerLevel | None) -> None:
+        """Offer the slices of another layer, all of them at first; the voxels of a level are counted."""
+        self._level = level
         if layer is not self._layer:
             self._layer = layer
             last = 0 if layer is None else layer_shape(layer)[0] - 1
@@ -138,11 +146,12 @@ class RegionPicker(QWidget):  # type: ignore[misc]
 
     def show_extent(self) -> None:
         """Say which voxels are meant now, or why none are."""
-        if self._layer is None:
+        if self._layer is None or self._level is None:
             self.note.setText("")
             return
         try:
-            self.note.setText(region_words(self.choice.box(self._viewer, self._layer), self._layer))
+            box = self._level.box(self.choice.box(self._viewer, self._layer))
+            self.note.setText(region_words(box, self._level))
         except InputError as error:
             self.note.setText(error_note(str(error)))
 

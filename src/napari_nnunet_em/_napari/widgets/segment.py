@@ -12,8 +12,10 @@ from napari_nnunet_em._napari.collecting import OldObjects
 from napari_nnunet_em._napari.jobs import Jobs
 from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
+from napari_nnunet_em._napari.regions import looked_at
 from napari_nnunet_em._napari.remembered import remembered_folders
 from napari_nnunet_em._napari.resuming import Search, folders_to_search, resumed, search_unfinished
+from napari_nnunet_em._napari.widgets.cost_line import CostLine
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.job_panel import JobPanel
 from napari_nnunet_em._napari.widgets.resume_offer import ResumeOffer
@@ -25,9 +27,11 @@ from napari_nnunet_em._napari.wording import (
     preview_text,
 )
 from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome
-from napari_nnunet_em.errors import NnunetEmError
+from napari_nnunet_em.errors import NnunetEmError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari
     from napari.layers import Image
 
@@ -51,21 +55,24 @@ class SegmentWidget(DockWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._shows_blocks = False
+        self._waiting: Callable[[], None] | None = None
         self.inputs = SegmentInputs(napari_viewer)
         self.form = self.inputs.form
         self.models = self.inputs.models
         self.layers = self.inputs.layers
         self.region = self.inputs.region
-        self.size_note = self.inputs.size_note
+        self.size_note = self.inputs.sizes.note
         self.offer = ResumeOffer()
         self.progress = JobPanel()
         self.jobs = Jobs(napari_viewer, engine, self)
         self.previews = PreviewRun(napari_viewer, WarmPreviewer(), self)
+        self.cost = CostLine(self.inputs.draft)
         self._old_objects = OldObjects(napari_viewer, self)
         self._loads_libraries = False
         layout = column(self)
         layout.addWidget(scrolling(self.inputs), 1)
         layout.addWidget(self.offer)
+        layout.addWidget(self.cost)
         layout.addWidget(self.progress)
         self.setMinimumWidth(340)
         self._connect()
@@ -76,6 +83,8 @@ class SegmentWidget(DockWidget):
         self.inputs.layer_changed.connect(self._look_for_unfinished)
         self.inputs.model_changed.connect(self._name_button)
         self.inputs.model_changed.connect(self._load_libraries)
+        self.inputs.model_changed.connect(self._on_ready)
+        self.inputs.changed.connect(self.cost.follow)
         self.progress.started.connect(self.start)
         self.progress.stopped.connect(self.stop)
         self.progress.previewed.connect(self.preview)
@@ -87,6 +96,7 @@ class SegmentWidget(DockWidget):
         self.jobs.ended.connect(self._on_ended)
         self.jobs.queue_changed.connect(self._on_queue)
         self.previews.progressed.connect(self._on_preview_event)
+        self.previews.measured.connect(self.cost.speeds.add)
         self.previews.ended.connect(self._on_previewed)
 
     @property
@@ -122,6 +132,23 @@ class SegmentWidget(DockWidget):
         if not self.jobs.busy:
             self.progress.preview()
 
+    def once_ready(self, action: Callable[[], None]) -> None:
+        """Do something now, or as soon as the chosen model has been read."""
+        self._waiting = action
+        self._on_ready()
+
+    def _on_ready(self) -> None:
+        action = self._waiting
+        if action is not None and not self.models.chosen.opening:
+            self._waiting = None
+            action()
+
+    def toggle_pause(self) -> None:
+        """Pause the running job, or let it go on; raises `SettingsError` where none runs."""
+        if not self.jobs.busy or not self.progress.pause_button.isEnabled():
+            raise SettingsError("No segmentation is running here that could be paused or continued.")
+        self.progress.pause_button.toggle()
+
     def stop(self) -> None:
         """Stop the running job after the block in hand, or else the preview."""
         if self.jobs.busy:
@@ -133,6 +160,8 @@ class SegmentWidget(DockWidget):
 
     def close_down(self) -> None:
         """Stop the preview, the job and those that wait."""
+        self._waiting = None
+        self.cost.stop()
         self.previews.stop()
         self.jobs.close()
         self.region.forget_viewer()
@@ -173,7 +202,8 @@ class SegmentWidget(DockWidget):
 
     def _resume(self, found: UnfinishedJob) -> None:
         try:
-            self.jobs.submit(resumed(self.inputs.chosen_layer(), found))
+            layer = self.inputs.chosen_layer()
+            self.jobs.submit(resumed(layer, found, looked_at(self._viewer, layer)))
         except NnunetEmError as error:
             self._refuse(error)
 
@@ -186,6 +216,8 @@ class SegmentWidget(DockWidget):
         if event.box is not None and not self._shows_blocks:
             self._shows_blocks = True
             hide_previews(self._viewer)  # the run shows the same voxels, and both would add up
+        if self.jobs.run is not None:
+            self.cost.speeds.add_event(self.jobs.run.job, event)
         self.progress.show_event(event)
 
     def _on_queue(self) -> None:
@@ -194,6 +226,7 @@ class SegmentWidget(DockWidget):
     def _on_ended(self, request: Request, outcome: RunOutcome) -> None:
         self._name_button()
         self.progress.show_result(outcome, request.job.store)
+        self.cost.follow()
 
     def _on_preview_event(self, event: ProgressEvent) -> None:
         if not self.jobs.busy:
@@ -205,6 +238,7 @@ class SegmentWidget(DockWidget):
             Ending.FAILED: end.outcome.message,
             Ending.STOPPED: "",
         }[end.outcome.ending]
+        self.cost.follow()
         if not self.jobs.busy:
             self.progress.rest(message)
         if end.outcome.ending is Ending.FAILED:

@@ -9,22 +9,26 @@ from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
+from napari_nnunet_em._napari.cost import Draft
 from napari_nnunet_em._napari.jobform import JobForm
 from napari_nnunet_em._napari.live import is_result
 from napari_nnunet_em._napari.outputs import output_folder, output_name
-from napari_nnunet_em._napari.placement import KnownSize, layer_shape, visible_box
+from napari_nnunet_em._napari.placement import visible_box
 from napari_nnunet_em._napari.previewing import PreviewRequest
 from napari_nnunet_em._napari.regions import RegionKind, looked_at
-from napari_nnunet_em._napari.request import Request, known_voxel_size, layer_volume, source_path
+from napari_nnunet_em._napari.request import Request, layer_volume, source_path
+from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.model_picker import ModelPicker
 from napari_nnunet_em._napari.widgets.region_picker import RegionPicker
-from napari_nnunet_em._napari.widgets.rows import add_field, add_row, column, form_layout, note_label, section
-from napari_nnunet_em._napari.wording import resampling_note, voxel_size_note
+from napari_nnunet_em._napari.widgets.rows import add_field, add_row, column, form_layout, section
+from napari_nnunet_em._napari.widgets.size_rows import SizeRows
 from napari_nnunet_em.errors import InputError, ModelError
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Layer
 
+    from napari_nnunet_em.config import Job
     from napari_nnunet_em.geometry import Box
 
 _OBJECTS = ("threshold", "min_voxels", "min_volume_um3", "split", "split_strength")
@@ -52,6 +56,8 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
     ----------
     form : JobForm
         The settings.
+    sizes : SizeRows
+        Pyramid level and voxel size.
 
     Signals
     -------
@@ -59,29 +65,34 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         Another image layer was chosen, or none is left.
     model_changed
         Another model was chosen, or the chosen one has been opened.
+    changed
+        Anything was changed, or the view moved over a region that follows it.
     """
 
     layer_changed = Signal()
     model_changed = Signal()
+    changed = Signal()
 
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._offered: list[Image] = []
-        self._known_size = KnownSize(None, "")
         self._proposed = ""
         self.form = JobForm()
         self.layers = QComboBox()
         self.layers.setToolTip("The image layer to segment.")
         self.region = RegionPicker(viewer)
         self.models = ModelPicker()
-        self.size_note = note_label()
         self._lay_out()
         self.layers.currentIndexChanged.connect(self._on_layer)
         self.region.changed.connect(self.propose_output)
         self.models.changed.connect(self._on_model)
-        self.form.input["voxel_size_nm"].widget.changed.connect(self._on_size)
+        self.sizes.level_changed.connect(self._on_level)
         self.form.model["trust"].widget.changed.connect(self.models.set_trust)
+        for field in self.form.fields():
+            field.widget.changed.connect(self._on_anything)
+        for signal in (self.layer_changed, self.model_changed, self.region.changed, self.region.moved):
+            signal.connect(self._on_anything)
 
     def _lay_out(self) -> None:
         rows = column(self)
@@ -89,8 +100,7 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         add_row(top, "Image", self.layers)
         add_row(top, "Model", self.models)
         top.addRow(self.models.note)
-        add_field(top, self.form.input["voxel_size_nm"])
-        top.addRow(self.size_note)
+        self.sizes = SizeRows(self.form.input, top, self)
         add_row(top, "Region", self.region)
         top.addRow(self.region.note)
         add_field(top, self.form.output["path"])
@@ -130,6 +140,14 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         if self.layer != before:
             self._on_layer()
 
+    def offers(self, layer: Layer) -> bool:
+        """Whether a layer can be chosen."""
+        return layer in self._offered
+
+    def choose_layer(self, layer: Layer) -> None:
+        """Choose a layer; raises `InputError` for one that is no image, or a result."""
+        choose_layer(self.layers, self._offered, layer, "an image that can be segmented")
+
     def chosen_layer(self) -> Image:
         """The layer that is chosen; raises `InputError` where there is none."""
         if self.layer is None:
@@ -147,54 +165,87 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         layer, chosen = self.chosen_layer(), self.models.chosen
         if chosen.bundle is None:
             raise ModelError(chosen.problem)
-        self.form.check_voxel_size(layer_shape(layer))
-        region = self.region.choice.box(self._viewer, layer)
+        level = self.sizes.level_of(layer)
+        self.form.check_voxel_size(level.shape)
+        self.form.complete_voxel_size()
+        region = level.box(self.region.choice.box(self._viewer, layer))
         self.propose_output(region)
+        job = self._job(layer, region)
+        channels = len(chosen.bundle.channel_names)
+        volume = layer_volume(layer, channels, job.input.voxel_size_nm, level.number)
+        near = level.voxel(looked_at(self._viewer, layer))
+        return Request(job, volume, layer, chosen.class_names, near)
+
+    def draft(self) -> Draft | None:
+        """The job as far as it is filled in; None without a layer or model. Nothing in the form is changed.
+
+        Raises
+        ------
+        InputError, SettingsError
+            With a sentence that says what is missing or wrong.
+        """
+        layer, bundle = self.layer, self.models.chosen.bundle
+        if layer is None or bundle is None:
+            return None
+        level = self.sizes.level_of(layer)
+        self.form.check_voxel_size(level.shape)
+        region = level.box(self.region.choice.box(self._viewer, layer))
+        job = self._job(layer, region)
+        if self._names_itself:
+            named = job.output.model_copy(update={"path": self._proposal(layer, region)})
+            job = job.model_copy(update={"output": named})
+        return Draft(job, layer, len(bundle.channel_names))
+
+    def _job(self, layer: Image, region: Box | None) -> Job:
+        chosen = self.models.chosen
         model = {"path": chosen.path, "configuration": chosen.configuration}
-        job = self.form.job(source_path(layer) or layer.name, model, region)
-        volume = layer_volume(layer, len(chosen.bundle.channel_names), job.input.voxel_size_nm)
-        return Request(job, volume, layer, chosen.class_names, looked_at(self._viewer, layer))
+        return self.form.job(source_path(layer) or layer.name, model, region)
 
     def preview_request(self) -> PreviewRequest:
         """What is on the canvas, to be previewed; raises as `request`."""
         choice = self.region.choice
         around = choice.around if choice.kind is RegionKind.VIEW else 0
-        box = visible_box(self._viewer, self.chosen_layer(), around)
+        layer = self.chosen_layer()
+        box = self.sizes.level_of(layer).box(visible_box(self._viewer, layer, around))
+        assert box is not None  # a view has ends
         return PreviewRequest(self.request(), box)
 
     def propose_output(self, region: Box | None = None) -> None:
         """Name the output after volume, model and region, unless the user has named it."""
-        field = self.form.output["path"]
-        layer = self.layer
-        if layer is None or Path(field.value) != Path(self._proposed):
-            return
+        if self.layer is not None and self._names_itself:
+            self._proposed = self._proposal(self.layer, region)
+            self.form.output["path"].value = self._proposed
+
+    @property
+    def _names_itself(self) -> bool:
+        """Whether the user has left the output as it was proposed."""
+        return Path(self.form.output["path"].value) == Path(self._proposed)
+
+    def _proposal(self, layer: Image, region: Box | None) -> str:
         source = source_path(layer)
         model = Path(self.models.chosen.path).stem
-        name = output_name(Path(source).name if source else layer.name, model, region)
-        field.value = self._proposed = str(output_folder(source, Path.home()) / name)
+        level = self.form.input["level"].value or 0
+        name = output_name(Path(source).name if source else layer.name, model, region, level)
+        return str(output_folder(source, Path.home()) / name)
+
+    def _on_anything(self, _value: object = None) -> None:
+        self.changed.emit()
 
     def _on_layer(self) -> None:
         layer = self.layer
-        self._known_size = KnownSize(None, "") if layer is None else known_voxel_size(layer)
-        self.form.input["voxel_size_nm"].value = self._known_size.voxel_size_nm
-        self._on_size()
-        self.region.follow_layer(layer)
+        self.sizes.follow_layer(layer)
+        self.region.follow_layer(layer, self.sizes.level)
         self.propose_output()
         self.layer_changed.emit()
 
-    def _on_size(self) -> None:
-        typed = self.form.input["voxel_size_nm"].value
-        if self.layer is None:
-            self.size_note.setText("")
-            return
-        bundle = self.models.chosen.bundle
-        resampled = "" if bundle is None else resampling_note(bundle, typed)
-        self.size_note.setText(f"{voxel_size_note(self._known_size, typed)}{resampled}")
+    def _on_level(self) -> None:
+        self.region.follow_layer(self.layer, self.sizes.level)
+        self.propose_output()
 
     def _on_model(self) -> None:
         chosen = self.models.chosen
         if chosen.bundle is not None:
             self.form.follow_model(chosen.bundle)
-        self._on_size()
+        self.sizes.follow_model(chosen.bundle)
         self.propose_output()
         self.model_changed.emit()
