@@ -8,7 +8,8 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from napari.qt.threading import GeneratorWorker, create_worker
+from napari.qt.threading import GeneratorWorker, WorkerBase, create_worker
+from qtpy.QtCore import QObject, QTimer
 
 from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em.errors import Cancelled, NnunetEmError
@@ -28,6 +29,8 @@ Value = TypeVar("Value")
 
 _PATIENCE_SECONDS = 10.0
 """How long a closing window waits for the block in hand."""
+
+_DRAWING_MILLISECONDS = 100
 
 
 class Ending(enum.Enum):
@@ -262,3 +265,15 @@ def token_worker(
     # napari takes its first argument for a function, but only prints it.
     worker: TokenWorker = create_worker(title, work, *args, token=token, _worker_class=TokenWorker)
     return worker
+
+
+def start_once_drawn(worker: WorkerBase, owner: QObject) -> None:
+    """Start a worker when the window has drawn what has just been opened; never, if its owner goes before.
+
+    A thread that imports libraries takes half of Python's time, and a dock would open half as fast.
+    """
+    timer = QTimer(owner)
+    timer.setSingleShot(True)
+    timer.timeout.connect(worker.start)
+    timer.timeout.connect(timer.deleteLater)
+    timer.start(_DRAWING_MILLISECONDS)

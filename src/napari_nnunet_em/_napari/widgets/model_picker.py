@@ -24,6 +24,7 @@ from napari_nnunet_em._napari.models import ChosenModel, Installation, change_in
 from napari_nnunet_em._napari.widgets.model_card import CardDialog
 from napari_nnunet_em._napari.widgets.rows import note_label
 from napari_nnunet_em._napari.wording import error_note, model_note
+from napari_nnunet_em._napari.worker import start_once_drawn
 from napari_nnunet_em.model import installed_models, list_models
 
 _FOLDER, _FILE = "<folder>", "<file>"
@@ -192,7 +193,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self.note.setText("Reading the model …")
         worker = create_worker(open_model, wanted)
         worker.returned.connect(self._on_opened)
-        worker.start()
+        start_once_drawn(worker, self)
         self.changed.emit()
 
     def _on_opened(self, opened: ChosenModel) -> None:

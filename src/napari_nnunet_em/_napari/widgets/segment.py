@@ -26,7 +26,7 @@ from napari_nnunet_em._napari.wording import (
     preview_status,
     preview_text,
 )
-from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome
+from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome, start_once_drawn
 from napari_nnunet_em.errors import NnunetEmError, SettingsError
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class SegmentWidget(DockWidget):
         proposed = [Path(self.form.output["path"].value).parent, *remembered_folders()]
         worker = create_worker(search_unfinished, layer, folders_to_search(layer, proposed))
         worker.returned.connect(self._on_unfinished)
-        worker.start()
+        start_once_drawn(worker, self)
 
     def _on_unfinished(self, found: Search) -> None:
         free = [job for job in found.jobs if job.job.store.absolute() not in self.jobs.queue.stores]
