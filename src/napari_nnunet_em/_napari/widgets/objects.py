@@ -115,7 +115,7 @@ class ObjectsWidget(DockWidget):
         add_row(top, "Probability", self.layers)
         add_field(top, self.size)
         top.addRow(self.size_note)
-        add_row(top, "Preset", self.presets)
+        top.addRow(self.presets)
         rows.addLayout(top)
         rows.addWidget(section("Objects", self._fields(_FIRST), open_now=True, widgets=self.sliders))
         rows.addWidget(section("Clean objects", self._fields(_CLEANING), open_now=False))
