@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QThreadPool
 
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.testing.phantom import Phantom
 
 VOXEL_SIZE_NM = (40.0, 8.0, 8.0)
 PLACE = {"scale": VOXEL_SIZE_NM, "units": ("nanometer",) * 3}
+
+
+@pytest.fixture(autouse=True)
+def _threads_end_with_their_test() -> Iterator[None]:
+    """As napari does when it quits: what a thread imports or reads does not go on into the next test."""
+    yield
+    assert QThreadPool.globalInstance().waitForDone(60_000)
 
 
 @pytest.fixture(scope="session")

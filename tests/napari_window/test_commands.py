@@ -39,7 +39,7 @@ def test_the_manifest_is_valid_and_names_docks_as_the_commands_do() -> None:
     assert manifest.display_name == commands.PLUGIN_TITLE
     titles = {widget.command: widget.display_name for widget in manifest.contributions.widgets}
     assert {"Segment", "Objects", "Export labels"} <= set(titles.values())
-    assert len(actions()) == 8
+    assert len(actions()) == 9
 
 
 @pytest.fixture

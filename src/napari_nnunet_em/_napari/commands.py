@@ -62,6 +62,13 @@ def preview_view(viewer: Viewer) -> None:
 
 
 @_says_why_not
+def save_job(viewer: Viewer) -> None:
+    """Save the job of the Segment dock as a file, for the command line and the cluster."""
+    dock = _segment_dock(viewer)
+    dock.once_ready(dock.ask_and_save_job)
+
+
+@_says_why_not
 def pause_segmentation(viewer: Viewer) -> None:
     """Pause the job of the Segment dock, or let it go on."""
     _running_dock(viewer).toggle_pause()

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAction,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_nnunet_em._napari.jobqueue import QueueEntry
 from napari_nnunet_em._napari.progresswords import paused_text, queue_text
@@ -15,6 +25,11 @@ from napari_nnunet_em.progress import ProgressEvent
 
 class JobPanel(ProgressPanel):
     """Start, preview, pause and stop of jobs that may wait for one another.
+
+    Attributes
+    ----------
+    save_action : QAction
+        Saves the job as a file.
 
     Signals
     -------
@@ -33,6 +48,7 @@ class JobPanel(ProgressPanel):
     def __init__(self, parent: QWidget | None = None) -> None:
         self.preview_button = QPushButton("Preview")
         self.pause_button = QPushButton("Pause")
+        self.save_action = QAction("Save job file …")
         self.queue = QueueList()
         super().__init__(parent)
         self.preview_button.setMinimumHeight(34)
@@ -42,6 +58,7 @@ class JobPanel(ProgressPanel):
         self.pause_button.setCheckable(True)
         self.pause_button.setToolTip("Stand still, and keep everything in memory, until it is pressed again.")
         self.buttons.addWidget(self.preview_button)
+        self.buttons.addWidget(self._more())
         self.buttons.removeWidget(self.stop_button)
         self._running = QWidget()
         running = QHBoxLayout(self._running)
@@ -57,6 +74,19 @@ class JobPanel(ProgressPanel):
         self.pause_button.toggled.connect(self._on_pause)
         self.queue.removed.connect(self.removed)
         self._running.setVisible(False)
+
+    def _more(self) -> QToolButton:
+        """What is seldom wanted."""
+        button = QToolButton()
+        button.setText("⋯")
+        button.setToolTip("Save the job as a file, to run it on another computer.")
+        button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        button.setFixedSize(26, 34)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(button)
+        menu.addAction(self.save_action)
+        button.setMenu(menu)
+        return button
 
     def rest(self, message: str) -> None:
         """Nothing runs; say `message`."""

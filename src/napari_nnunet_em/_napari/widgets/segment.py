@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import QFileDialog
 
 from napari_nnunet_em._napari.collecting import OldObjects
+from napari_nnunet_em._napari.jobfile import save_job
 from napari_nnunet_em._napari.jobs import Jobs
 from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
@@ -85,6 +87,7 @@ class SegmentWidget(DockWidget):
         self.progress.started.connect(self.start)
         self.progress.stopped.connect(self.stop)
         self.progress.previewed.connect(self.preview)
+        self.progress.save_action.triggered.connect(self.ask_and_save_job)
         self.progress.paused.connect(self.jobs.pause)
         self.progress.removed.connect(self.jobs.remove)
         self.offer.accepted.connect(self._resume)
@@ -128,6 +131,24 @@ class SegmentWidget(DockWidget):
             return
         if not self.jobs.busy:
             self.progress.preview()
+
+    def save_job(self, path: Path) -> None:
+        """Write the job as a file for the command line; what cannot be done is said in a notification."""
+        try:
+            save_job(self.inputs.request().job, path)
+        except NnunetEmError as error:
+            self._refuse(error)
+        else:
+            show_info(f"Saved the job. Run it with: napari-nnunet-em segment --config {path}")
+
+    def ask_and_save_job(self) -> None:
+        """Ask where to write the job as a file."""
+        proposed = Path(self.form.output["path"].value).with_suffix(".yaml")
+        kinds = "Jobs (*.yaml *.yml)"
+        chosen = QFileDialog.getSaveFileName(self, "Save job file", str(proposed), kinds)[0]
+        if chosen:
+            path = Path(chosen)
+            self.save_job(path if path.suffix else path.with_suffix(".yaml"))
 
     def once_ready(self, action: Callable[[], None]) -> None:
         """Do something now, or as soon as the chosen model has been read."""
