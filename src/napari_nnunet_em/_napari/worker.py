@@ -274,6 +274,7 @@ def start_once_drawn(worker: WorkerBase, owner: QObject) -> None:
     """
     timer = QTimer(owner)
     timer.setSingleShot(True)
-    timer.timeout.connect(worker.start)
+    # A lambda keeps the worker meanwhile; Qt remembers of a method only whose it is, and would lose both.
+    timer.timeout.connect(lambda: worker.start())
     timer.timeout.connect(timer.deleteLater)
     timer.start(_DRAWING_MILLISECONDS)
