@@ -272,9 +272,13 @@ def start_once_drawn(worker: WorkerBase, owner: QObject) -> None:
 
     A thread that imports libraries takes half of Python's time, and a dock would open half as fast.
     """
+
+    def start() -> None:
+        # Keeps the worker meanwhile: PyQt forgets a method with its object, which nobody else holds.
+        worker.start()
+
     timer = QTimer(owner)
     timer.setSingleShot(True)
-    # A lambda keeps the worker meanwhile; Qt remembers of a method only whose it is, and would lose both.
-    timer.timeout.connect(lambda: worker.start())
+    timer.timeout.connect(start)
     timer.timeout.connect(timer.deleteLater)
     timer.start(_DRAWING_MILLISECONDS)
