@@ -13,6 +13,7 @@ from napari_nnunet_em._napari.wording import (
     duration_text,
     error_note,
     finished_text,
+    first_line,
     flip_choices,
     fold_choices,
     model_note,
@@ -143,3 +144,10 @@ def test_speeds_have_a_fitting_prefix() -> None:
 def test_the_last_line_counts_objects_and_says_where_they_are(tmp_path) -> None:
     assert finished_text({"mitochondria": 41}, tmp_path) == f"Found 41 mitochondria. Saved in {tmp_path}"
     assert finished_text({}, tmp_path).startswith("Found no objects.")
+
+
+def test_a_window_names_no_options_of_the_command_line() -> None:
+    refused = "out.zarr exists already: choose another one, or overwrite it (--overwrite)."
+    plain = "out.zarr exists already: choose another one, or overwrite it."
+    assert plain in error_note(refused)
+    assert first_line(f"{refused}\nMore.") == plain

@@ -86,6 +86,12 @@ def test_a_stopped_job_is_not_an_error() -> None:
     assert over.is_set()
 
 
+def test_what_is_refused_is_told_without_options_of_the_command_line() -> None:
+    refusal = InputError("The job is refused: choose another output, or overwrite it (--overwrite).")
+    outcome = drain(engine(error=refusal))[1]
+    assert outcome.message == "The job is refused: choose another output, or overwrite it."
+
+
 def test_a_job_that_ends_early_without_a_word_counts_as_stopped() -> None:
     assert drain(engine(ProgressEvent(Stage.PREDICT, 1, 2)))[1].ending is Ending.STOPPED
 

@@ -145,7 +145,7 @@ def short_licence(text: str) -> str:
 
 def error_note(sentence: str) -> str:
     """A problem, as rich text for the form."""
-    return f"<span style='color: #e0564a'>{html.escape(sentence)}</span>"
+    return f"<span style='color: #e0564a'>{html.escape(without_options(sentence))}</span>"
 
 
 def without_options(sentence: str) -> str:
@@ -212,7 +212,7 @@ def paused_text(event: ProgressEvent) -> str:
 
 def first_line(text: str) -> str:
     """What a message begins with; some, such as licences, are pages long."""
-    return text.strip().partition("\n")[0]
+    return without_options(text.strip().partition("\n")[0])
 
 
 def finished_text(counts: Mapping[str, int], store: Path) -> str:
