@@ -29,7 +29,8 @@ SHARED = Path(os.environ.get("NNUNET_EM_SHARED") or REPOSITORY.parent / "shared"
 VOLUME = SHARED / "data" / "sbem_mito" / "val_z050-059_raw.tif"
 TRUTH = VOLUME.with_name(VOLUME.name.replace("_raw", "_mito"))
 VOXEL_SIZE_NM = (56.0, 8.0, 8.0)
-CROP_START = (64, 0)
+LOOKED_AT = (320, 256)
+"""Middle of the pictures, in pixels along y and x."""
 PATIENCE_SECONDS = 1800.0
 
 
@@ -49,14 +50,14 @@ def settle(seconds: float = 1.0) -> None:
     wait_until(lambda: time.monotonic() > end)
 
 
-def open_window(side: int):
-    """A window with a crop of the volume and a scale bar."""
+def open_window():
+    """A window with the volume and a scale bar."""
     import napari  # noqa: PLC0415 - reads NAPARI_CONFIG when it is imported
 
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1600, 1000)
     viewer.add_image(
-        cropped(VOLUME, side),
+        tifffile.imread(VOLUME),
         name="SBEM",
         contrast_limits=(0, 255),
         scale=VOXEL_SIZE_NM,
@@ -67,10 +68,11 @@ def open_window(side: int):
     return viewer
 
 
-def cropped(file: Path, side: int):
-    """Part of a file, (z, y, x)."""
-    y, x = CROP_START if side <= 512 else (0, 0)
-    return tifffile.imread(file)[:, y : y + side, x : x + side]
+def look(viewer) -> None:
+    """Show half of the width of the volume."""
+    viewer.reset_view(margin=0.02)
+    viewer.scene.camera.zoom *= 2
+    viewer.scene.camera.center = (0, *(n * 8.0 for n in LOOKED_AT))
 
 
 @contextlib.contextmanager
@@ -78,7 +80,7 @@ def docked(viewer, name: str) -> Iterator[Any]:
     """A widget of this package, in a dock as wide as it likes to be; closed at the end."""
     dock, widget = viewer.window.add_plugin_dock_widget("napari-nnunet-em", name)
     settle()
-    viewer.reset_view(margin=0.02)
+    look(viewer)
     yield widget
     viewer.window.remove_dock_widget(dock)
 
@@ -90,7 +92,7 @@ def draw_segment(viewer, model: str, store: Path) -> None:
         wait_until(lambda: widget.models.chosen.bundle is not None, 120)
         widget.form.output["path"].value = str(store)
         # Small blocks, so that a picture can be taken while some are still missing.
-        widget.form.execution["max_ram_gb"].value = 1.3
+        widget.form.execution["max_ram_gb"].value = 1.9
         shoot(viewer, "segment-ready.png", seconds=6.0)
         widget.preview()
         wait_until(lambda: not widget.busy)
@@ -98,7 +100,7 @@ def draw_segment(viewer, model: str, store: Path) -> None:
         blocks = []
         widget.jobs.progressed.connect(lambda event: blocks.append(event.box))
         widget.start()
-        wait_until(lambda: sum(box is not None for box in blocks) >= 3)
+        wait_until(lambda: sum(box is not None for box in blocks) >= 7)
         shoot(viewer, "segment-running.png")
         wait_until(lambda: not widget.busy)
         shoot(viewer, "segment.png")
@@ -134,9 +136,9 @@ def draw_objects_table(viewer) -> None:
         shoot(viewer, "objects-table.png")
 
 
-def draw_evaluate(viewer, side: int) -> None:
+def draw_evaluate(viewer) -> None:
     """The Evaluate dock: the objects found beside those of a person."""
-    truth, _ = ndimage.label(cropped(TRUTH, side))
+    truth, _ = ndimage.label(tifffile.imread(TRUTH))
     place = {name: getattr(viewer.layers["SBEM"], name) for name in ("scale", "units", "axis_labels")}
     viewer.add_labels(truth, name="by hand", opacity=0.6, visible=False, **place)
     with docked(viewer, "Evaluate") as widget:
@@ -167,7 +169,6 @@ def shoot(viewer, name: str, seconds: float = 1.0) -> None:
 def main() -> None:
     """Draw everything."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", type=int, default=512, help="pixels along y and x of the crop")
     parser.add_argument("--model", default="mitochondria-3d")
     options = parser.parse_args()
     if not VOLUME.is_file():
@@ -178,16 +179,16 @@ def main() -> None:
         # The user's own settings, presets and folders must not decide what the documentation looks like.
         os.environ["NAPARI_CONFIG"] = str(folder / "settings.yaml")
         os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_DATA_HOME"] = name
-        draw(options.side, options.model, folder)
+        draw(options.model, folder)
 
 
-def draw(side: int, model: str, folder: Path) -> None:
+def draw(model: str, folder: Path) -> None:
     """Everything, in one window, in the order of work."""
-    viewer = open_window(side)
+    viewer = open_window()
     draw_segment(viewer, model, folder / "sbem_mitochondria.zarr")
     draw_objects(viewer)
     draw_objects_table(viewer)
-    draw_evaluate(viewer, side)
+    draw_evaluate(viewer)
     draw_export(viewer, folder)
     viewer.close()
 

@@ -13,7 +13,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from napari_nnunet_em._napari import exporting
-from napari_nnunet_em._napari.placement import level_zero, offset_between
+from napari_nnunet_em._napari.layerdata import level_zero
+from napari_nnunet_em._napari.placement import offset_between
 from napari_nnunet_em._napari.regions import RegionKind
 from napari_nnunet_em._napari.widgets import dataset_dialog
 from napari_nnunet_em._napari.widgets.dataset_dialog import DatasetDialog, ask_for_datasets

@@ -10,9 +10,10 @@ import pytest
 from napari.layers import Image
 
 from napari_nnunet_em._napari.jobqueue import JobQueue
+from napari_nnunet_em._napari.progresswords import preview_text, queue_text, unfinished_text
 from napari_nnunet_em._napari.remembered import remember_folder, remembered_file, remembered_folders
 from napari_nnunet_em._napari.resuming import Search, folders_to_search, search_unfinished
-from napari_nnunet_em._napari.wording import preview_text, queue_text, resampling_note, unfinished_text
+from napari_nnunet_em._napari.wording import resampling_note
 from napari_nnunet_em.errors import SettingsError
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
+from napari_nnunet_em._napari.layerdata import KnownSize, level_zero
 from napari_nnunet_em._napari.levels import (
     LayerLevel,
     full_size,
@@ -17,7 +18,7 @@ from napari_nnunet_em._napari.levels import (
     resized,
 )
 from napari_nnunet_em._napari.live import PREVIEW_KEY
-from napari_nnunet_em._napari.placement import KnownSize, level_zero, result_placement
+from napari_nnunet_em._napari.placement import result_placement
 from napari_nnunet_em._napari.request import layer_volume
 from napari_nnunet_em._napari.resuming import search_unfinished
 from napari_nnunet_em.geometry import Box

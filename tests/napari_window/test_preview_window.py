@@ -12,8 +12,8 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 
 from napari_nnunet_em import pipeline
+from napari_nnunet_em._napari.layerdata import level_zero
 from napari_nnunet_em._napari.live import PREVIEW_KEY
-from napari_nnunet_em._napari.placement import level_zero
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.pipeline.preview import PreviewPart

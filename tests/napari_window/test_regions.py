@@ -10,8 +10,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Shapes
 
 from napari_nnunet_em._napari.levels import LayerLevel
-from napari_nnunet_em._napari.placement import visible_box
 from napari_nnunet_em._napari.regions import RegionChoice, RegionKind, looked_at, region_words, shape_box
+from napari_nnunet_em._napari.viewing import visible_box
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Lattice

@@ -13,7 +13,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
 from napari_nnunet_em._napari.activity import ActivityBar
-from napari_nnunet_em._napari.placement import level_zero
+from napari_nnunet_em._napari.layerdata import level_zero
 from napari_nnunet_em._napari.widgets.model_card import CardDialog
 from napari_nnunet_em._napari.widgets.segment import SegmentWidget
 from napari_nnunet_em.config import Planes

@@ -6,22 +6,15 @@ import itertools
 
 import pytest
 
-from napari_nnunet_em._napari.placement import KnownSize
+from napari_nnunet_em._napari.choices import flip_choices, fold_choices, planes_choices, preset_choices
+from napari_nnunet_em._napari.layerdata import KnownSize
+from napari_nnunet_em._napari.progresswords import duration_text, finished_text, first_line, status_text
 from napari_nnunet_em._napari.wording import (
     as_text,
     button_text,
-    duration_text,
     error_note,
-    finished_text,
-    first_line,
-    flip_choices,
-    fold_choices,
     model_note,
-    planes_choices,
-    preset_choices,
-    rate_text,
     short_licence,
-    status_text,
     voxel_size_note,
 )
 from napari_nnunet_em.config import ModelSettings, Planes, PredictionSettings, Preset
@@ -130,15 +123,6 @@ def test_every_stage_has_words() -> None:
 )
 def test_time_spans_are_short(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
-
-
-def test_speeds_have_a_fitting_prefix() -> None:
-    assert [rate_text(v) for v in (5, 2.5e3, 2.5e6, 1e9)] == [
-        "5 voxel/s",
-        "2.5 kvoxel/s",
-        "2.5 Mvoxel/s",
-        "1.0 Gvoxel/s",
-    ]
 
 
 def test_the_last_line_counts_objects_and_says_where_they_are(tmp_path) -> None:

@@ -13,7 +13,7 @@ from napari_nnunet_em._napari.activity import ActivityBar
 from napari_nnunet_em._napari.live import LiveLayers, belongs_to
 from napari_nnunet_em._napari.objectsource import ObjectSource, segmented_volume
 from napari_nnunet_em._napari.objectwords import labels_prefix
-from napari_nnunet_em._napari.wording import status_text
+from napari_nnunet_em._napari.progresswords import status_text
 from napari_nnunet_em._napari.worker import (
     Ending,
     Engine,

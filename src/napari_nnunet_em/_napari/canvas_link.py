@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtGui import QColor
 
 from napari_nnunet_em._napari.canvas_objects import CanvasClicks, label_at, zoom_to_box
-from napari_nnunet_em._napari.placement import show_voxel
+from napari_nnunet_em._napari.viewing import show_voxel
 from napari_nnunet_em.measurement.selection import places_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nnunet_em._napari.placement import show_voxel, unit_factors
+from napari_nnunet_em._napari.placement import unit_factors
+from napari_nnunet_em._napari.viewing import show_voxel
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
+from napari_nnunet_em._napari.layerdata import layer_voxel_size, level_zero
 from napari_nnunet_em._napari.live import STORE_KEY
-from napari_nnunet_em._napari.placement import layer_voxel_size, level_zero
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.evaluation import ComparisonSettings, Evaluation, LabelImage, compare
 from napari_nnunet_em.io import open_volume

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_nnunet_em._napari.layerdata import level_zero
 from napari_nnunet_em._napari.lazyviews import ArrayView
-from napari_nnunet_em._napari.placement import level_zero
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.measurement.selection import Ids, places_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from napari_nnunet_em._napari.choices import flip_choices, fold_choices, planes_choices, preset_choices
 from napari_nnunet_em._napari.form import Field, SettingsForm
 from napari_nnunet_em._napari.quality import follow_preset
-from napari_nnunet_em._napari.wording import flip_choices, fold_choices, planes_choices, preset_choices
 from napari_nnunet_em.config import (
     ExecutionSettings,
     InputSettings,

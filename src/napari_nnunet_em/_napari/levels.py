@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_nnunet_em import io
-from napari_nnunet_em._napari.placement import KnownSize, layer_shape
+from napari_nnunet_em._napari.layerdata import KnownSize, layer_shape
 from napari_nnunet_em._napari.wording import LINK_COLOR, as_text
 from napari_nnunet_em.config import SpacingUnit
 from napari_nnunet_em.errors import InputError

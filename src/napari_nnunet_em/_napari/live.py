@@ -11,8 +11,9 @@ from qtpy.QtCore import QTimer
 
 from napari_nnunet_em import io
 from napari_nnunet_em._napari.features import LABELS_KEY, label_features
+from napari_nnunet_em._napari.layerdata import layer_shape, level_zero
 from napari_nnunet_em._napari.lazyviews import FixedAxes
-from napari_nnunet_em._napari.placement import layer_shape, level_zero, result_placement
+from napari_nnunet_em._napari.placement import result_placement
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

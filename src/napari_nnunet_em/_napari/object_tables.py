@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from napari_nnunet_em._napari.comparison import layer_labels
 from napari_nnunet_em._napari.features import LABELS_KEY
 from napari_nnunet_em._napari.hiding import stored_levels
-from napari_nnunet_em._napari.placement import layer_shape, level_zero, placed
+from napari_nnunet_em._napari.layerdata import layer_shape, level_zero
+from napari_nnunet_em._napari.placement import placed
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.io import MultiscaleSink, open_volume
 from napari_nnunet_em.measurement import (

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
+from napari_nnunet_em._napari.layerdata import level_zero
 from napari_nnunet_em._napari.lazyviews import FixedAxes
 from napari_nnunet_em._napari.live import STORE_KEY
-from napari_nnunet_em._napari.placement import level_zero
 from napari_nnunet_em._napari.request import layer_volume, source_path
 from napari_nnunet_em.errors import NnunetEmError
 from napari_nnunet_em.instances import ClassProbability

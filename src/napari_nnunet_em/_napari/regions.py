@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_nnunet_em._napari.placement import (
-    layer_shape,
-    spatial_box,
-    unit_factors,
-    visible_box,
-    voxels_around,
-)
+from napari_nnunet_em._napari.layerdata import layer_shape
+from napari_nnunet_em._napari.placement import unit_factors
+from napari_nnunet_em._napari.viewing import spatial_box, visible_box, voxels_around
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box, Shape, as_shape
 

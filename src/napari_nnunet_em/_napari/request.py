@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nnunet_em import io
-from napari_nnunet_em._napari.placement import KnownSize, layer_shape, layer_voxel_size, level_zero, placed
+from napari_nnunet_em._napari.layerdata import KnownSize, layer_shape, layer_voxel_size, level_zero
+from napari_nnunet_em._napari.placement import placed
 from napari_nnunet_em.errors import InputError, NnunetEmError
 
 if TYPE_CHECKING:

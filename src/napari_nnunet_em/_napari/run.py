@@ -8,8 +8,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nnunet_em._napari.activity import ActivityBar
 from napari_nnunet_em._napari.live import LiveLayers
+from napari_nnunet_em._napari.progresswords import status_text
 from napari_nnunet_em._napari.request import Request
-from napari_nnunet_em._napari.wording import status_text
 from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome, make_worker
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from napari_nnunet_em._napari.placement import length_in_nm, placed
+from napari_nnunet_em._napari.layerdata import length_in_nm
+from napari_nnunet_em._napari.placement import placed
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.export import ExportSettings, Format, Values, choose_format, export_labels
 from napari_nnunet_em.io import Volume, open_volume

@@ -10,8 +10,9 @@ from qtpy.QtWidgets import QComboBox, QLabel, QWidget
 
 from napari_nnunet_em._napari.comparison import layer_labels, run_comparison
 from napari_nnunet_em._napari.form import Field, SettingsForm
-from napari_nnunet_em._napari.placement import offset_between, show_voxel
+from napari_nnunet_em._napari.placement import offset_between
 from napari_nnunet_em._napari.scorewords import score_rows
+from napari_nnunet_em._napari.viewing import show_voxel
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.rows import (
     add_field,

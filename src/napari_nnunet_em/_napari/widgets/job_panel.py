@@ -8,8 +8,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_nnunet_em._napari.jobqueue import QueueEntry
+from napari_nnunet_em._napari.progresswords import paused_text, queue_text
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
-from napari_nnunet_em._napari.wording import paused_text, queue_text
 from napari_nnunet_em.progress import ProgressEvent
 
 

@@ -6,57 +6,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_nnunet_em._napari.apply_run import ApplyRun
-from napari_nnunet_em._napari.form import Field, SettingsForm
+from napari_nnunet_em._napari.form import Field
+from napari_nnunet_em._napari.layerdata import KnownSize
 from napari_nnunet_em._napari.live import belongs_to
 from napari_nnunet_em._napari.objectsource import ObjectSource, job_store, object_source
-from napari_nnunet_em._napari.objectwords import apply_text, objects_name, preview_text, problem_text
+from napari_nnunet_em._napari.objectwords import apply_text, objects_name, preview_text
 from napari_nnunet_em._napari.outputs import output_folder
-from napari_nnunet_em._napari.placement import KnownSize, visible_box
 from napari_nnunet_em._napari.preview_worker import PreviewRunner
 from napari_nnunet_em._napari.previewbox import preview_box
-from napari_nnunet_em._napari.previewlayers import BOUNDARIES, HEIGHTS, PREVIEW_KEY, SEEDS, PreviewLayers
+from napari_nnunet_em._napari.previewlayers import PREVIEW_KEY, PreviewLayers
 from napari_nnunet_em._napari.request import known_voxel_size, source_path
 from napari_nnunet_em._napari.viewchanges import ViewChanges
+from napari_nnunet_em._napari.viewing import visible_box
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
-from napari_nnunet_em._napari.widgets.preset_row import PresetRow
+from napari_nnunet_em._napari.widgets.objects_inputs import ObjectsInputs
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
-from napari_nnunet_em._napari.widgets.rows import (
-    add_field,
-    add_row,
-    column,
-    form_layout,
-    note_label,
-    scrolling,
-    section,
-)
-from napari_nnunet_em._napari.widgets.size_plot import SizePlot
-from napari_nnunet_em._napari.widgets.sliders import SliderRow
+from napari_nnunet_em._napari.widgets.rows import add_field, column, form_layout, scrolling
 from napari_nnunet_em._napari.wording import voxel_size_note
 from napari_nnunet_em._napari.worker import Ending, RunOutcome
-from napari_nnunet_em.config import InputSettings, InstanceSettings, OutputSettings
+from napari_nnunet_em.config import InstanceSettings, OutputSettings
 from napari_nnunet_em.errors import InputError, NnunetEmError
 from napari_nnunet_em.instances.presets import PresetStore
-from napari_nnunet_em.instances.preview import Preview, PreviewRequest, size_histogram
+from napari_nnunet_em.instances.preview import Preview, PreviewRequest
 
 if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
-
-_FIRST = ("threshold", "min_voxels", "min_volume_um3", "split", "split_strength", "smooth_nm", "fill_holes")
-_CLEANING = ("threshold_high", "open_nm", "max_voxels", "max_volume_um3", "drop_border")
-_SELDOM = ("connectivity", "linking", "link_iou", "link_gap", "split_memory_gb")
-_SLIDERS = ("threshold", "split_strength")
-_WHY = {HEIGHTS: "Distance", SEEDS: "Seeds", BOUNDARIES: "Boundaries"}
-_WHY_TIPS = {
-    HEIGHTS: "By what objects are cut: the distance to their outside in nm, or the probability.",
-    SEEDS: "The highest point of each object.",
-    BOUNDARIES: "Where objects touch each other.",
-}
-_SLICES = 7
 
 
 class ObjectsWidget(DockWidget):
@@ -82,71 +61,24 @@ class ObjectsWidget(DockWidget):
         self._resting = False
         self._run: ApplyRun | None = None
         self._proposed = ""
-        names = [name for name in InstanceSettings.model_fields if name != "enabled"]
-        self.form = SettingsForm(InstanceSettings, [Field(InstanceSettings, name) for name in names])
-        self.sliders = {name: SliderRow(self.form[name]) for name in _SLIDERS}
-        self.size = Field(InputSettings, "voxel_size_nm")
+        self.inputs = ObjectsInputs(presets or PresetStore())
+        self.layers, self.form, self.size = self.inputs.layers, self.inputs.form, self.inputs.size
+        self.sliders, self.presets = self.inputs.sliders, self.inputs.presets
+        self.live, self.slices, self.why = self.inputs.live, self.inputs.slices, self.inputs.why
+        self.found, self.plot = self.inputs.found, self.inputs.plot
         self.output = Field(OutputSettings, "path", file_mode="w")
-        self.layers = QComboBox()
-        self.layers.setToolTip("The layer that holds a probability: 0 to 255, or 0 to 1.")
-        self.presets = PresetRow(presets or PresetStore(), self.form.settings)
-        self.live = QCheckBox("Preview what is in view")
-        self.live.setChecked(True)
-        self.slices = QSpinBox()
-        self.slices.setRange(0, 64)
-        self.slices.setValue(_SLICES)
-        self.slices.setToolTip("Slices above and below the one on screen that the preview covers.")
-        self.why = {kind: QCheckBox(title) for kind, title in _WHY.items()}
-        self.size_note, self.found = note_label(), note_label()
-        self.plot = SizePlot(choosable=False)
-        self.plot.setToolTip("Objects by size. Those that the edge of the view cuts are not counted here.")
-        self.plot.show_nothing("")
         self.progress = ProgressPanel()
         self.runner = PreviewRunner(self)
         self._changes = ViewChanges(napari_viewer, self.refresh)
-        self._lay_out()
-        self._connect()
-        self.reset_choices()
-
-    def _lay_out(self) -> None:
-        content = QWidget()
-        rows = column(content)
-        top = form_layout()
-        add_row(top, "Probability", self.layers)
-        add_field(top, self.size)
-        top.addRow(self.size_note)
-        add_row(top, "Preset", self.presets)
-        rows.addLayout(top)
-        rows.addWidget(section("Objects", self._fields(_FIRST), open_now=True, widgets=self.sliders))
-        rows.addWidget(section("Clean objects", self._fields(_CLEANING), open_now=False))
-        rows.addWidget(section("More", self._fields(_SELDOM), open_now=False))
-        preview = form_layout()
-        preview.addRow(self.live)
-        add_row(preview, "Slices either side", self.slices)
-        why = QHBoxLayout()
-        for kind, box in self.why.items():
-            box.setToolTip(_WHY_TIPS[kind])
-            why.addWidget(box)
-        why.addStretch(1)
-        title = QLabel("Layers that show why objects are split:")
-        title.setWordWrap(True)
-        preview.addRow(title)
-        preview.addRow(why)
-        rows.addLayout(preview)
-        rows.addWidget(self.found)
-        rows.addWidget(self.plot)
-        rows.addStretch(1)
         self.output_row = QWidget()
-        below = form_layout(self.output_row)
-        add_field(below, self.output)
+        add_field(form_layout(self.output_row), self.output)
         layout = column(self)
-        layout.addWidget(scrolling(content), 1)
+        layout.addWidget(scrolling(self.inputs), 1)
         layout.addWidget(self.output_row)
         layout.addWidget(self.progress)
         self.setMinimumWidth(380)
-
-    def _fields(self, names: tuple[str, ...]) -> list[Field]:
-        return [self.form[name] for name in names]
+        self._connect()
+        self.reset_choices()
 
     def _connect(self) -> None:
         self.layers.currentIndexChanged.connect(self._on_layer)
@@ -202,7 +134,7 @@ class ObjectsWidget(DockWidget):
             request = self._request(layer)
         except NnunetEmError as error:
             self.runner.stop()
-            self._show_problem(str(error))
+            self.inputs.show_problem(str(error))
             return
         self.runner.ask(request)
 
@@ -256,19 +188,8 @@ class ObjectsWidget(DockWidget):
         """What the objects of a layer are made from, opened once."""
         key = (layer, self.size.value, id(layer.data))
         if self._source is None or self._source[0] != key:
-            typed = self.size.value
-            size = None if typed is None else self._typed_size(typed)
-            self._source = key, object_source(layer, self._store, size)
+            self._source = key, object_source(layer, self._store, self.inputs.typed_size())
         return self._source[1]
-
-    def _typed_size(self, typed: str) -> tuple[float, float, float]:
-        form: SettingsForm[InputSettings] = SettingsForm(InputSettings, [self.size])
-        parts = typed.count(",")
-        if parts == 1:
-            self.size.value = f"{typed.partition(',')[0].strip()}, {typed}"
-        size = form.settings(path="layer").voxel_size_nm
-        assert size is not None  # something is typed
-        return size
 
     def _on_layer(self) -> None:
         layer = self.layer
@@ -290,12 +211,12 @@ class ObjectsWidget(DockWidget):
             try:
                 name = self._chosen(layer).class_name
             except NnunetEmError as error:
-                self._show_problem(str(error))
+                self.inputs.show_problem(str(error))
         self.progress.start_button.setText(apply_text(name))
 
     def _on_size(self, _value: object = None) -> None:
         note = "" if self.layer is None else voxel_size_note(self._known_size, self.size.value)
-        self.size_note.setText(note)
+        self.inputs.size_note.setText(note)
         self.refresh()
 
     def _propose_output(self) -> None:
@@ -317,8 +238,7 @@ class ObjectsWidget(DockWidget):
             self._on_setting()
         else:
             self._rest()
-            self.found.setText("")
-            self.plot.show_nothing("")
+            self.inputs.show_problem("")
 
     def _rest(self) -> None:
         """Take the preview away, until a setting is changed."""
@@ -339,12 +259,7 @@ class ObjectsWidget(DockWidget):
             self._hide_results()
         wanted = {kind for kind, box in self.why.items() if box.isChecked()}
         self._layers.show(preview, wanted)
-        self.found.setText(preview_text(preview, self._complete_view))
-        sizes = size_histogram(preview)
-        if sizes.scale is None:
-            self.plot.show_nothing("No whole object in view", sizes.unit)
-        else:
-            self.plot.show_counts(sizes.scale, sizes.unit, sizes.counts, sizes.counts)
+        self.inputs.show_found(preview_text(preview, self._complete_view), preview)
 
     def _hide_results(self) -> None:
         """Objects of before would lie below those of the preview, and colours would mix."""
@@ -355,11 +270,7 @@ class ObjectsWidget(DockWidget):
 
     def _on_rested(self, problem: str) -> None:
         if problem:
-            self._show_problem(problem)
-
-    def _show_problem(self, sentence: str) -> None:
-        self.found.setText(problem_text(sentence))
-        self.plot.show_nothing("")
+            self.inputs.show_problem(problem)
 
     def _on_ended(self, outcome: RunOutcome) -> None:
         run, self._run = self._run, None

@@ -6,15 +6,13 @@ from collections.abc import Callable
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QInputDialog, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QInputDialog, QLabel, QPushButton, QSizePolicy, QWidget
 
 from napari_nnunet_em.config import InstanceSettings
 from napari_nnunet_em.errors import NnunetEmError
 from napari_nnunet_em.instances.presets import PresetStore
 
 _NONE = "choose …"
-_LETTERS = 9
-"""Room for a name, at the least."""
 
 
 class PresetRow(QWidget):  # type: ignore[misc]
@@ -40,7 +38,6 @@ class PresetRow(QWidget):  # type: ignore[misc]
         self._presets, self._current = presets, current
         self.box = QComboBox()
         self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.box.setMinimumContentsLength(_LETTERS)
         self.box.setToolTip("Settings that you saved under a name.")
         self.save_button = QPushButton("Save …")
         self.save_button.setToolTip("Keep the settings below under a name.")
@@ -48,6 +45,7 @@ class PresetRow(QWidget):  # type: ignore[misc]
         self.delete_button.setToolTip("Delete the preset that is chosen.")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(QLabel("Preset"))
         layout.addWidget(self.box, 1)
         layout.addWidget(self.save_button)
         layout.addWidget(self.delete_button)

@@ -8,13 +8,8 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_nnunet_em._napari.wording import (
-    STOPPED_TEXT,
-    finished_text,
-    first_line,
-    status_text,
-    without_options,
-)
+from napari_nnunet_em._napari.progresswords import finished_text, first_line, status_text
+from napari_nnunet_em._napari.wording import STOPPED_TEXT, without_options
 from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.progress import ProgressEvent
 

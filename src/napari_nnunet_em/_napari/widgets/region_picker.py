@@ -8,7 +8,7 @@ from napari.layers import Shapes
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
-from napari_nnunet_em._napari.placement import layer_shape
+from napari_nnunet_em._napari.layerdata import layer_shape
 from napari_nnunet_em._napari.regions import RegionChoice, RegionKind, region_words
 from napari_nnunet_em._napari.widgets.rows import note_label
 from napari_nnunet_em._napari.wording import error_note

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_nnunet_em._napari.progresswords import unfinished_text
 from napari_nnunet_em._napari.widgets.rows import note_label
-from napari_nnunet_em._napari.wording import unfinished_text
 
 if TYPE_CHECKING:
     from napari_nnunet_em.pipeline.unfinished import UnfinishedJob

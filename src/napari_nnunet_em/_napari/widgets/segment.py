@@ -12,6 +12,7 @@ from napari_nnunet_em._napari.collecting import OldObjects
 from napari_nnunet_em._napari.jobs import Jobs
 from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
+from napari_nnunet_em._napari.progresswords import preview_status, preview_text
 from napari_nnunet_em._napari.regions import looked_at
 from napari_nnunet_em._napari.remembered import remembered_folders
 from napari_nnunet_em._napari.resuming import Search, folders_to_search, resumed, search_unfinished
@@ -21,11 +22,7 @@ from napari_nnunet_em._napari.widgets.job_panel import JobPanel
 from napari_nnunet_em._napari.widgets.resume_offer import ResumeOffer
 from napari_nnunet_em._napari.widgets.rows import column, scrolling
 from napari_nnunet_em._napari.widgets.segment_inputs import SegmentInputs
-from napari_nnunet_em._napari.wording import (
-    button_text,
-    preview_status,
-    preview_text,
-)
+from napari_nnunet_em._napari.wording import button_text
 from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome, start_once_drawn
 from napari_nnunet_em.errors import NnunetEmError, SettingsError
 

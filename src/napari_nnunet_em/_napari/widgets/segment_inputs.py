@@ -13,10 +13,10 @@ from napari_nnunet_em._napari.cost import Draft
 from napari_nnunet_em._napari.jobform import JobForm
 from napari_nnunet_em._napari.live import is_result
 from napari_nnunet_em._napari.outputs import output_folder, output_name
-from napari_nnunet_em._napari.placement import visible_box
 from napari_nnunet_em._napari.previewing import PreviewRequest
 from napari_nnunet_em._napari.regions import RegionKind, looked_at
 from napari_nnunet_em._napari.request import Request, layer_volume, source_path
+from napari_nnunet_em._napari.viewing import visible_box
 from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.model_picker import ModelPicker
 from napari_nnunet_em._napari.widgets.region_picker import RegionPicker

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_nnunet_em._napari.layerdata import KnownSize, layer_shape
 from napari_nnunet_em._napari.levels import (
     LayerLevel,
     full_size,
@@ -14,7 +15,6 @@ from napari_nnunet_em._napari.levels import (
     level_note,
     resized,
 )
-from napari_nnunet_em._napari.placement import KnownSize, layer_shape
 from napari_nnunet_em._napari.request import known_voxel_size
 from napari_nnunet_em._napari.widgets.rows import add_field, note_label
 from napari_nnunet_em._napari.wording import as_text, resampling_note, voxel_size_note
