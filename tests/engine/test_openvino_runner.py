@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from napari_nnunet_em.config import Backend, ExecutionSettings
-from napari_nnunet_em.engine import open_runner, openvino_library
+from napari_nnunet_em.engine import open_runner, openvino_library, openvino_networks
 from napari_nnunet_em.engine.ensemble import Ensemble
 from napari_nnunet_em.engine.open_runner import choose_runner
 from napari_nnunet_em.engine.openvino_library import import_openvino
@@ -65,6 +65,20 @@ def test_auto_takes_pytorch_where_openvino_is_not_installed(monkeypatch, caplog)
     monkeypatch.setattr(open_runner, "openvino_installed", lambda: False)
     assert isinstance(choose_runner(ensemble(), ExecutionSettings()), TorchRunner)
     assert "OpenVINO is not installed" in caplog.text
+
+
+def test_auto_takes_pytorch_where_openvino_cannot_be_loaded(monkeypatch, caplog):
+    """A library that it needs is missing, as happens on Windows."""
+
+    def broken():
+        raise ImportError("DLL load failed")
+
+    monkeypatch.setattr(open_runner, "openvino_installed", lambda: True)
+    monkeypatch.setattr(open_runner, "import_openvino", broken)
+    monkeypatch.setattr(openvino_networks, "import_openvino", broken)
+    open_runner.import_backends()
+    assert isinstance(choose_runner(ensemble(), ExecutionSettings()), TorchRunner)
+    assert "DLL load failed" in caplog.text
 
 
 def test_auto_takes_pytorch_for_networks_that_cannot_be_converted(caplog):

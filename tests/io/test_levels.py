@@ -99,6 +99,10 @@ def test_arrays_in_a_list_and_poor_metadata_lie_at_the_same_edge(tmp_path: Path,
     for volume in (open_volume(store), open_volume(levels), open_volume(LEVELS, voxel_size_nm=(40, 8, 8))):
         assert volume.size_of(2) == (80, 32, 32)
         assert volume.lattice(2) == Lattice((0.5, 1.5, 1.5), (2, 4, 4))
+    # In the world they lie where they are drawn, not where metadata without a place would put them.
+    coarse = open_volume(store).at_level(2)
+    size = coarse.size_of(0)
+    assert coarse.origin_nm == coarse.shift_nm == (size[0] / 2, 1.5 * size[1], 1.5 * size[2])
     given = open_volume(levels).with_voxel_size((30, 5, 5), "given")
     assert given.at_level(1).voxel_size_nm == (30, 10, 10)
     assert open_volume(LEVELS).at_level(1).voxel_size_nm is None

@@ -82,3 +82,5 @@ def test_a_closed_dock_leaves_the_viewer_alone(viewer, qapp) -> None:
     assert gc.get_freeze_count() == 0
     viewer.layers.remove("one")
     assert not old._timer.isActive()
+    old.set_aside()  # as a thread that ends afterwards asks for
+    assert gc.get_freeze_count() == 0

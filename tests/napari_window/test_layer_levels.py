@@ -24,6 +24,7 @@ from napari_nnunet_em._napari.resuming import search_unfinished
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Lattice
 from napari_nnunet_em.model import ModelBundle
+from napari_nnunet_em.pipeline import unfinished
 from napari_nnunet_em.pipeline.journal import JobFolder
 
 NM = ("nanometer",) * 3
@@ -149,3 +150,14 @@ def test_a_level_lies_where_the_layer_lies() -> None:
     assert layer_volume(layer, 1, (40, 8, 8)).origin_nm == (400, 80, 160)
     # The centre of a voxel of level 1 is that of the four below it.
     assert layer_volume(layer, 1, (40, 16, 16), 1).origin_nm == (400, 84, 164)
+
+
+def test_a_job_is_found_also_where_its_levels_do_not_belong_together(fine, tmp_path, monkeypatch) -> None:
+    layer = pyramid([fine[0], fine[1].astype(np.float32)])
+    marker = tmp_path / "out.zarr" / ".nnunet-em"
+    marker.mkdir(parents=True)
+    (marker / "job.json").write_text("{}")
+    asked = []
+    monkeypatch.setattr(unfinished, "find_unfinished", lambda _, fingerprint: asked.append(fingerprint) or [])
+    search_unfinished(layer, [tmp_path])
+    assert asked == [layer_volume(layer, 1, None).fingerprint()]

@@ -8,7 +8,7 @@ import pytest
 
 from napari_nnunet_em._napari.choices import flip_choices, fold_choices, planes_choices, preset_choices
 from napari_nnunet_em._napari.layerdata import KnownSize
-from napari_nnunet_em._napari.progresswords import duration_text, finished_text, status_text
+from napari_nnunet_em._napari.progresswords import duration_text, finished_text, first_line, status_text
 from napari_nnunet_em._napari.wording import (
     as_text,
     button_text,
@@ -128,3 +128,10 @@ def test_time_spans_are_short(seconds: float, text: str) -> None:
 def test_the_last_line_counts_objects_and_says_where_they_are(tmp_path) -> None:
     assert finished_text({"mitochondria": 41}, tmp_path) == f"Found 41 mitochondria. Saved in {tmp_path}"
     assert finished_text({}, tmp_path).startswith("Found no objects.")
+
+
+def test_a_window_names_no_options_of_the_command_line() -> None:
+    refused = "out.zarr exists already: choose another one, or overwrite it (--overwrite)."
+    plain = "out.zarr exists already: choose another one, or overwrite it."
+    assert plain in error_note(refused)
+    assert first_line(f"{refused}\nMore.") == plain

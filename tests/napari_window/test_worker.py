@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QObject
 
 from napari_nnunet_em._napari.worker import (
     Ending,
@@ -17,6 +21,7 @@ from napari_nnunet_em._napari.worker import (
     TokenWorker,
     make_worker,
     run_job,
+    start_once_drawn,
 )
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
@@ -81,6 +86,12 @@ def test_a_stopped_job_is_not_an_error() -> None:
     assert over.is_set()
 
 
+def test_what_is_refused_is_told_without_options_of_the_command_line() -> None:
+    refusal = InputError("The job is refused: choose another output, or overwrite it (--overwrite).")
+    outcome = drain(engine(error=refusal))[1]
+    assert outcome.message == "The job is refused: choose another output, or overwrite it."
+
+
 def test_a_job_that_ends_early_without_a_word_counts_as_stopped() -> None:
     assert drain(engine(ProgressEvent(Stage.PREDICT, 1, 2)))[1].ending is Ending.STOPPED
 
@@ -108,3 +119,20 @@ def test_quitting_waits_for_the_block_in_hand_and_lets_the_job_clean_up(qtbot) -
     assert cleaned.is_set()
     qtbot.waitUntil(lambda: bool(outcomes))
     assert outcomes[0].ending is Ending.STOPPED
+
+
+@pytest.mark.gui
+def test_a_worker_that_nobody_keeps_is_started_later_unless_its_owner_goes(qtbot) -> None:
+    done: list[str] = []
+    staying, going = QObject(), QObject()
+    kept = []
+    for name, owner in (("staying", staying), ("going", going)):
+        worker = create_worker(lambda name=name: done.append(name))
+        kept.append(weakref.ref(worker))
+        start_once_drawn(worker, owner)
+        del worker
+    gc.collect()
+    going.deleteLater()
+    qtbot.waitUntil(lambda: bool(done))
+    qtbot.waitUntil(lambda: all(worker() is None for worker in kept))
+    assert done == ["staying"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from filelock import FileLock
 
@@ -23,7 +26,7 @@ from napari_nnunet_em.measurement import stored_table
 from napari_nnunet_em.pipeline import load_result, run, segment
 from napari_nnunet_em.pipeline.apply import LabelJob, apply_objects, label_probability
 from napari_nnunet_em.pipeline.deleting import delete_objects
-from napari_nnunet_em.pipeline.locking import only_writer
+from napari_nnunet_em.pipeline.locking import Writer, only_writer
 from napari_nnunet_em.pipeline.unfinished import find_unfinished
 from napari_nnunet_em.progress import Stage, finish
 
@@ -144,6 +147,14 @@ def test_the_mark_of_an_image_without_a_job_stays(tmp_path):
     assert is_ours(tmp_path / "out.zarr")
 
 
+def test_a_lock_alone_does_not_make_a_folder_ours(tmp_path):
+    store = tmp_path / "theirs.zarr"
+    store.mkdir()
+    (store / "zarr.json").write_text("{}")
+    write(store)
+    assert [path.name for path in store.rglob("*")] == ["zarr.json"]
+
+
 def test_a_writer_that_has_only_just_begun_has_no_name(tmp_path):
     with only_writer(tmp_path / "out.zarr"):
         note(tmp_path / "out.zarr").unlink()
@@ -180,6 +191,18 @@ def test_without_locks_the_note_tells(tmp_path, hold, monkeypatch, request):
         write(store)
 
 
+def test_a_process_that_may_not_be_asked_is_taken_to_run(tmp_path, monkeypatch):
+    me = Writer.me()
+    assert not me.gone
+    assert replace(me, born=0.0).gone
+
+    def hidden(self):
+        raise psutil.AccessDenied(self.pid)
+
+    monkeypatch.setattr(psutil.Process, "create_time", hidden)
+    assert not me.gone
+
+
 def test_other_failures_of_the_disk_are_told(tmp_path, monkeypatch):
     def denied(self, **_):
         raise PermissionError(errno.EACCES, "Permission denied")
@@ -198,3 +221,31 @@ def test_emptying_a_store_leaves_the_lock(make_job):
         with pytest.raises(OutputError):
             write(job.store)
     assert not job.store.exists()
+
+
+@pytest.mark.parametrize("victim", ["0", "labels"])
+def test_a_store_that_was_emptied_by_half_is_predicted_anew(make_job, monkeypatch, victim):
+    """Nothing may tell the next run that voxels are done which are gone."""
+    job = make_job()
+    (whole,) = run(job).objects
+
+    class Killed(Exception):
+        pass
+
+    def remove(path):
+        shutil_rmtree(path)
+        if Path(path).name == victim:
+            raise Killed
+
+    shutil_rmtree = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    with pytest.raises(Killed):
+        empty_store(job.store)
+    monkeypatch.undo()
+    folder = job.store / ".nnunet-em"
+    assert {path.name for path in folder.iterdir()} == {"job.json", "writer.lock"}
+    assert victim not in {path.name for path in job.store.iterdir()}
+    empty_store(job.store)
+    assert [path.name for path in folder.iterdir()] == ["writer.lock"]
+    (again,) = run(job).objects
+    assert again.count == whole.count

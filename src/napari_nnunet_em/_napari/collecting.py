@@ -53,6 +53,7 @@ class OldObjects(QObject):  # type: ignore[misc]
         super().__init__(parent)
         self._viewer = viewer
         self._layers: weakref.WeakSet[Layer] = weakref.WeakSet()
+        self._forgotten = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REMOVAL_MILLISECONDS)  # layers are often removed several at a time
@@ -62,12 +63,15 @@ class OldObjects(QObject):  # type: ignore[misc]
         parent.destroyed.connect(gc.unfreeze)
 
     def set_aside(self) -> None:
-        """Set aside all objects that there are."""
+        """Set aside all objects that there are, but for a viewer that was forgotten."""
+        if self._forgotten:  # a thread may end after its dock was closed
+            return
         self._layers.update(self._viewer.layers)
         gc.freeze()
 
     def forget_viewer(self) -> None:
         """Set nothing aside any more, and leave the viewer alone."""
+        self._forgotten = True
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._timer.stop()
         gc.unfreeze()

@@ -98,7 +98,7 @@ def seconds_per_pass(speed: Speed, bundle: ModelBundle) -> float:
 
 def plan_words(plan: JobPlan) -> Cost:
     """A plan for the form."""
-    warnings = "".join(f"<br>{error_note(without_options(warning))}" for warning in plan.warnings)
+    warnings = "".join(f"<br>{error_note(warning)}" for warning in plan.warnings)
     limits = [note for note in plan.notes if note not in plan.warnings]
     tip = [*limits, *([] if plan.seconds is not None else [_TIME_TIP])]
     return Cost(f"Will take {html.escape(plan.summary())}{warnings}", "\n".join(tip))
@@ -106,6 +106,7 @@ def plan_words(plan: JobPlan) -> Cost:
 
 def problem_words(sentence: str) -> Cost:
     """Why a job would be refused, shortly; the whole sentence is the tip."""
+    sentence = without_options(sentence)
     short = sentence.partition(";")[0]
     return Cost(
         html.escape(short if len(short) <= 160 else f"{short[:157].rstrip()} …", quote=False), sentence

@@ -7,6 +7,7 @@ import html
 from collections.abc import Mapping
 from pathlib import Path
 
+from napari_nnunet_em._napari.wording import without_options
 from napari_nnunet_em.progress import ProgressEvent, Stage
 from napari_nnunet_em.quantities import rate
 
@@ -46,7 +47,7 @@ def paused_text(event: ProgressEvent) -> str:
 
 def first_line(text: str) -> str:
     """What a message begins with; some, such as licences, are pages long."""
-    return text.strip().partition("\n")[0]
+    return without_options(text.strip().partition("\n")[0])
 
 
 def finished_text(counts: Mapping[str, int], store: Path) -> str:

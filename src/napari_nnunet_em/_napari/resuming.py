@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_nnunet_em._napari.levels import layer_levels
 from napari_nnunet_em._napari.request import Request, layer_volume, source_path
 from napari_nnunet_em.errors import NnunetEmError
 
@@ -45,10 +46,10 @@ def search_unfinished(layer: Image, folders: Sequence[Path]) -> Search:
 
     found: list[UnfinishedJob] = []
     try:
-        for level in range(len(layer.data) if layer.multiscale else 1):
-            volume = layer_volume(layer, _channels(layer), None, level)
+        for level in layer_levels(layer):
+            volume = layer_volume(layer, _channels(layer), None, level.number)
             jobs = find_unfinished(folders, volume.fingerprint())
-            found += [replace(job, job=_at_level(job.job, level)) for job in jobs]
+            found += [replace(job, job=_at_level(job.job, level.number)) for job in jobs]
     except (NnunetEmError, OSError):
         return Search(layer)  # the layer is none that could be segmented
     return Search(layer, tuple(sorted(found, key=lambda job: job.started, reverse=True)))

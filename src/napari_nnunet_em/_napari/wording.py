@@ -66,7 +66,7 @@ def short_licence(text: str) -> str:
 
 def error_note(sentence: str) -> str:
     """A problem, as rich text for the form."""
-    return f"<span style='color: #e0564a'>{html.escape(sentence)}</span>"
+    return f"<span style='color: #e0564a'>{html.escape(without_options(sentence))}</span>"
 
 
 def without_options(sentence: str) -> str:

@@ -12,6 +12,7 @@ from napari.qt.threading import GeneratorWorker, WorkerBase, create_worker
 from qtpy.QtCore import QObject, QTimer
 
 from napari_nnunet_em._napari.libraries import load_libraries
+from napari_nnunet_em._napari.wording import without_options
 from napari_nnunet_em.errors import Cancelled, NnunetEmError
 from napari_nnunet_em.progress import CancelToken, Events, ProgressEvent, Stage
 
@@ -144,7 +145,7 @@ def guarded(
     except Cancelled as stop:
         return Outcome(Ending.STOPPED, str(stop))
     except NnunetEmError as error:
-        return Outcome(Ending.FAILED, str(error))
+        return Outcome(Ending.FAILED, without_options(str(error)))
     except Exception as error:  # noqa: BLE001
         # Whatever it is, one sentence in the window serves better than a lost thread.
         return Outcome(Ending.FAILED, f"The {title} failed unexpectedly: {type(error).__name__}: {error}")
@@ -272,8 +273,13 @@ def start_once_drawn(worker: WorkerBase, owner: QObject) -> None:
 
     A thread that imports libraries takes half of Python's time, and a dock would open half as fast.
     """
+
+    def start() -> None:
+        # Keeps the worker meanwhile: PyQt forgets a method with its object, which nobody else holds.
+        worker.start()
+
     timer = QTimer(owner)
     timer.setSingleShot(True)
-    timer.timeout.connect(worker.start)
+    timer.timeout.connect(start)
     timer.timeout.connect(timer.deleteLater)
     timer.start(_DRAWING_MILLISECONDS)

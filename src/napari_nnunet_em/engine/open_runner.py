@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 from collections.abc import Sequence
@@ -56,8 +57,10 @@ def import_backends() -> None:
     """Import what `open_runner` would import when it is first called; some seconds the first time."""
     import_trainer()
     if openvino_installed():
-        import_openvino()
-        importlib.import_module("openvino.frontend.pytorch.ts_decoder")
+        # Whoever wants to run it is told what is wrong with it, or takes PyTorch.
+        with contextlib.suppress(ImportError):
+            import_openvino()
+            importlib.import_module("openvino.frontend.pytorch.ts_decoder")
 
 
 def choose_runner(ensemble: Ensemble, execution: ExecutionSettings, tiles: int = 0) -> TileRunner:

@@ -113,11 +113,15 @@ def remove_store(store: Path) -> None:
 def empty_store(store: Path) -> None:
     """Delete all that an output of ours holds, but for what tells others that it is being written.
 
-    Parameters and errors are those of `remove_store`.
+    What says that voxels are done goes before them, so that no job trusts an output that was half deleted,
+    and what says whose they are goes last, so that it can be repeated. Parameters and errors are those of
+    `remove_store`.
     """
-    kept = {store / JOB_FOLDER, *(store / JOB_FOLDER / name for name in LOCK_FILES)}
-    inside = (store / JOB_FOLDER).iterdir() if is_ours(store) else ()
-    doomed = [path for path in (*store.iterdir(), *inside) if path not in kept]
+    room = store / JOB_FOLDER
+    kept = {room, *(room / name for name in LOCK_FILES)}
+    inside = room.iterdir() if is_ours(store) else ()
+    doomed = [path for path in (*inside, *store.iterdir()) if path not in kept]
+    doomed.sort(key=lambda path: path == room / JOB_FILE)
     if not doomed:
         return
     _check_removable(store)

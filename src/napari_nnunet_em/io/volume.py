@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -200,7 +201,6 @@ class Volume:
             raise InputError(
                 f"{self.origin} has {has}, but level {level} was asked for: choose another level."
             )
-        stated = self.level_origins_nm
         source = self.voxel_size_source.partition(_LEVEL_WORDS)[0]
         return dataclasses.replace(
             self,
@@ -208,8 +208,20 @@ class Volume:
             level=level,
             voxel_size_nm=self.size_of(level),
             voxel_size_source=f"{source}{_LEVEL_WORDS}{level}" if level else source,
-            origin_nm=stated[level] if len(stated) > level else None,
+            origin_nm=self._origin_of(level),
         )
+
+    def _origin_of(self, level: int) -> tuple[float, float, float] | None:
+        """Where a level lies in the world: as stated, unless its `lattice` does not believe that."""
+        stated, sizes = self.level_origins_nm, self.level_sizes_nm
+        own = stated[level] if len(stated) > level else None
+        full, size = (stated[0], sizes[0]) if own is not None and len(sizes) > level else (None, None)
+        if own is None or full is None or size is None:
+            return own
+        drawn = [o + f * s for o, f, s in zip(full, self.lattice(level).first, size, strict=True)]
+        axes = zip(own, drawn, size, strict=True)
+        z, y, x = (a if math.isclose(a, b, abs_tol=1e-6 * s) else b for a, b, s in axes)
+        return z, y, x
 
     @property
     def shift_nm(self) -> tuple[float, float, float]:

@@ -72,6 +72,8 @@ class Writer:
             return abs(psutil.Process(self.pid).create_time() - self.born) > 1
         except psutil.NoSuchProcess:
             return True
+        except psutil.AccessDenied:  # Windows tells little of other users' processes
+            return False
 
 
 @contextlib.contextmanager
@@ -91,6 +93,7 @@ def only_writer(store: Path) -> Iterator[None]:
     room = store / JOB_FOLDER
     lock = FileLock(room / _LOCK, thread_local=False, fallback_to_soft=False)
     with explained(store):
+        new = not room.exists()
         room.mkdir(parents=True, exist_ok=True)
         _take(lock, store)
     try:
@@ -100,7 +103,7 @@ def only_writer(store: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             (room / _NOTE).unlink(missing_ok=True)
-        _leave(lock, room)
+        _leave(lock, room, new)
 
 
 def is_written_here(store: Path) -> bool:
@@ -122,9 +125,12 @@ def _take(lock: FileLock, store: Path) -> None:
             raise OutputError(_busy(store, writer, sure=writer.here)) from error
 
 
-def _leave(lock: FileLock, room: Path) -> None:
-    """Let others write; where there is nothing, leave nothing. An empty room may be the mark of an image."""
-    empty = _names(room) <= {_LOCK} and _names(room.parent) <= {room.name}
+def _leave(lock: FileLock, room: Path, new: bool) -> None:
+    """Let others write; where there is nothing, leave nothing.
+
+    An empty room that was there before may be the mark of an image, and a `new` one would wrongly be.
+    """
+    empty = _names(room) <= {_LOCK} and (new or _names(room.parent) <= {room.name})
     if empty:
         # Before it is released: whoever waits for the old file then sees that it has lost its name.
         with contextlib.suppress(OSError):

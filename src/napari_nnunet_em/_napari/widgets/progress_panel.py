@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_nnunet_em._napari.progresswords import finished_text, first_line, status_text
-from napari_nnunet_em._napari.wording import STOPPED_TEXT
+from napari_nnunet_em._napari.wording import STOPPED_TEXT, without_options
 from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.progress import ProgressEvent
 
@@ -62,6 +62,7 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
 
     def refuse(self, message: str) -> None:
         """Nothing runs; say what went wrong or cannot be done, also in a notification."""
+        message = without_options(message)
         self.rest(message)
         show_error(message)
 
