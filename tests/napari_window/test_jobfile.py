@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
+import yaml
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QFileDialog
 
@@ -14,6 +16,7 @@ from napari_nnunet_em._napari.jobfile import job_text, save_job
 from napari_nnunet_em.cli.jobfile import build_job
 from napari_nnunet_em.config import Job
 from napari_nnunet_em.errors import InputError, OutputError
+from napari_nnunet_em.io import open_volume
 
 from .conftest import VOXEL_SIZE_NM
 
@@ -33,7 +36,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def test_the_command_line_reads_the_same_job_which_no_longer_gives_way(job, tmp_path: Path) -> None:
-    save_job(job, tmp_path / "job.yaml")
+    save_job(job, open_volume(job.input.path), tmp_path / "job.yaml")
     read = build_job(tmp_path / "job.yaml", {})
     assert not read.execution.background
     assert read == job.model_copy(update={"execution": read.execution})
@@ -44,10 +47,25 @@ def test_the_command_line_reads_the_same_job_which_no_longer_gives_way(job, tmp_
 
 def test_an_image_without_a_file_and_a_place_that_cannot_be_written_are_refused(job, tmp_path: Path) -> None:
     nowhere = job.model_copy(update={"input": job.input.model_copy(update={"path": "SBEM"})})
+    volume = open_volume(job.input.path)
     with pytest.raises(InputError, match="'SBEM' is in no file"):
-        job_text(nowhere, "job.yaml")
+        job_text(nowhere, volume, "job.yaml")
     with pytest.raises(OutputError, match=r"cannot be written: .*; choose another place"):
-        save_job(job, tmp_path / "none" / "job.yaml")
+        save_job(job, volume, tmp_path / "none" / "job.yaml")
+
+
+def test_the_file_is_named_that_holds_the_voxels_of_the_layer(job, tmp_path: Path) -> None:
+    """A layer may be one of several in a file, or hold other voxels than its file."""
+    images = np.random.default_rng(0).integers(0, 255, (2, 2, 8, 8), np.uint8)
+    with h5py.File(tmp_path / "em.h5", "w") as file:
+        for name, image in zip(("first", "second"), images, strict=True):
+            file[name] = image
+    layers = job.model_copy(update={"input": job.input.model_copy(update={"path": str(tmp_path / "em.h5")})})
+    saved = yaml.safe_load(job_text(layers, open_volume(images[1], voxel_size_nm=VOXEL_SIZE_NM), "job.yaml"))
+    assert saved["input"]["path"] == f"{tmp_path / 'em.h5'}:/second"
+    for given in (layers, job):
+        with pytest.raises(InputError, match=r"(em\.h5|größe\.tif) does not hold the voxels of the layer"):
+            job_text(given, open_volume(images[1, :, :4]), "job.yaml")
 
 
 @pytest.mark.gui
@@ -70,6 +88,7 @@ def test_the_form_is_saved_as_a_file(open_widget, em, qtbot, tmp_path: Path, mon
     viewer.layers.clear()
     viewer.add_image(em[:2], name="in memory", scale=VOXEL_SIZE_NM, units=("nanometer",) * 3)
     (tmp_path / "job.yaml").unlink()
-    widget.save_job(tmp_path / "job.yaml")
+    widget.form.output["path"].value = ""
+    widget.progress.save_action.trigger()
     assert "is in no file" in notification_manager.records[-1].message
     assert not (tmp_path / "job.yaml").exists()

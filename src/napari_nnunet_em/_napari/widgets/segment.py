@@ -135,7 +135,8 @@ class SegmentWidget(DockWidget):
     def save_job(self, path: Path) -> None:
         """Write the job as a file for the command line; what cannot be done is said in a notification."""
         try:
-            save_job(self.inputs.request().job, path)
+            request = self.inputs.request()
+            save_job(request.job, request.volume, path)
         except NnunetEmError as error:
             self._refuse(error)
         else:
@@ -143,7 +144,8 @@ class SegmentWidget(DockWidget):
 
     def ask_and_save_job(self) -> None:
         """Ask where to write the job as a file."""
-        proposed = Path(self.form.output["path"].value).with_suffix(".yaml")
+        output = Path(self.form.output["path"].value)
+        proposed = output.with_suffix(".yaml") if output.name else Path("job.yaml")
         kinds = "Jobs (*.yaml *.yml)"
         chosen = QFileDialog.getSaveFileName(self, "Save job file", str(proposed), kinds)[0]
         if chosen:
