@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from napari_nnunet_em._napari.remembered import remember_folder, remembered_file
 from napari_nnunet_em._napari.resuming import Search, folders_to_search, search_unfinished
 from napari_nnunet_em._napari.wording import resampling_note
 from napari_nnunet_em.errors import SettingsError
+from napari_nnunet_em.model import ModelBundle
 
 
 def request(name: str) -> SimpleNamespace:
@@ -87,7 +89,9 @@ def test_layers_that_cannot_be_segmented_have_no_jobs(tmp_path) -> None:
 
 
 def bundle(spacing, forward=(0, 1, 2)) -> SimpleNamespace:
-    return SimpleNamespace(spacing_nm=lambda _unit: spacing, transpose_forward=forward)
+    stub = SimpleNamespace(spacing_nm=lambda _unit: spacing, transpose_forward=forward)
+    stub.spacing_by_axis = partial(ModelBundle.spacing_by_axis, stub)
+    return stub
 
 
 @pytest.mark.parametrize(
@@ -96,6 +100,7 @@ def bundle(spacing, forward=(0, 1, 2)) -> SimpleNamespace:
         ((8.0, 8.0), (0, 1, 2), "40, 16, 16", "y × 2, x × 2"),
         ((40.0, 8.0, 8.0), (0, 1, 2), "40, 8, 8", "as the model expects"),
         ((8.0, 40.0, 8.0), (1, 0, 2), "20, 8, 4", "z × 0.5, x × 0.5"),
+        ((8.0, 40.0, 8.0), (1, 0, 2), "20, 8, 4", "works at 40 × 8 × 8 nm"),
         ((8.0, 8.0), (0, 1, 2), "4, 4", "y × 0.5, x × 0.5"),
         (None, (0, 1, 2), "40, 8, 8", ""),
         ((8.0, 8.0), (0, 1, 2), "forty", ""),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_nnunet_em.config import SpacingUnit
 from napari_nnunet_em.export import Format
 from napari_nnunet_em.export.formats import FORMATS
+from napari_nnunet_em.quantities import extent
 
 if TYPE_CHECKING:
     from napari_nnunet_em._napari.layerdata import KnownSize
@@ -136,7 +137,7 @@ def resampling_note(bundle: ModelBundle, typed: str | None) -> str:
     changed = [f"{_AXES[axis]} × {factors[axis]:.3g}" for axis in sorted(factors) if factors[axis] != 1]
     if not changed:
         return "; as the model expects"
-    wanted = " × ".join(f"{s:g}" for s in spacing.values())
+    wanted = extent([spacing[axis] for axis in sorted(spacing)])
     return (
         f"; the model works at {wanted} nm, so the volume is resampled for it ({', '.join(changed)}), "
         "and the result back."
