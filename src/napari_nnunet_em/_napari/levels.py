@@ -77,7 +77,7 @@ def level_choices(levels: Sequence[LayerLevel], known: KnownSize) -> list[tuple[
     choices = []
     for level in levels:
         size = level.size(known).voxel_size_nm
-        what = f"{extent(level.shape)} voxels" if size is None else f"{_words(size)} nm"
+        what = f"{extent(level.shape)} voxels" if size is None else f"{extent(size)} nm"
         choices.append((f"{level.number}: {what}", level.number))
     return choices
 
@@ -102,7 +102,7 @@ def level_note(levels: Sequence[LayerLevel], full: KnownSize, chosen: int, bundl
     if best == chosen:
         return ""
     link = f"<a href='{best}' style='color: {LINK_COLOR}'>Use pyramid level {best}</a>"
-    return f"<br>{link}: its voxels, {_words(sizes[best])} nm, are nearer to the model's."
+    return f"<br>{link}: its voxels, {extent(sizes[best])} nm, are nearer to the model's."
 
 
 def resized(typed: str | None, before: LayerLevel, now: LayerLevel) -> str | None:
@@ -138,7 +138,3 @@ def _numbers(typed: str | None) -> list[float] | None:
     except ValueError:
         return None
     return numbers if len(numbers) in (2, 3) else None
-
-
-def _words(size: Sequence[float]) -> str:
-    return " × ".join(f"{s:g}" for s in size)

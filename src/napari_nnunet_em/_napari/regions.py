@@ -13,6 +13,7 @@ from napari_nnunet_em._napari.placement import unit_factors
 from napari_nnunet_em._napari.viewing import spatial_box, visible_box, voxels_around
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box, Shape, as_shape
+from napari_nnunet_em.quantities import extent
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -136,6 +137,5 @@ def region_words(box: Box | None, level: LayerLevel) -> str:
     """The extent of a region of a level, such as ``1 x 512 x 512 voxels, from z 5, y 100, x 20``."""
     whose = f" of pyramid level {level.number}" if level.number else ""
     if box is None:
-        return f"{' × '.join(str(n) for n in level.shape)} voxels{whose}"
-    extent = " × ".join(str(n) for n in box.shape)
-    return f"{extent} voxels{whose}, from z {box.start[0]}, y {box.start[1]}, x {box.start[2]}"
+        return f"{extent(level.shape)} voxels{whose}"
+    return f"{extent(box.shape)} voxels{whose}, from z {box.start[0]}, y {box.start[1]}, x {box.start[2]}"
