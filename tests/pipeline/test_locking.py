@@ -18,22 +18,22 @@ from filelock import FileLock
 
 from napari_nnunet_em.config import InstanceSettings
 from napari_nnunet_em.errors import OutputError
-from napari_nnunet_em.export import export_labels
+from napari_nnunet_em.export import ExportSettings, export_labels
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
+from napari_nnunet_em.io.locking import Writer, only_writer
 from napari_nnunet_em.io.output import empty_store, is_ours
 from napari_nnunet_em.measurement import stored_table
 from napari_nnunet_em.pipeline import load_result, run, segment
 from napari_nnunet_em.pipeline.apply import LabelJob, apply_objects, label_probability
 from napari_nnunet_em.pipeline.deleting import delete_objects
-from napari_nnunet_em.pipeline.locking import Writer, only_writer
 from napari_nnunet_em.pipeline.unfinished import find_unfinished
 from napari_nnunet_em.progress import Stage, finish
 
 HOLDER = """
 import sys
 from pathlib import Path
-from napari_nnunet_em.pipeline.locking import only_writer
+from napari_nnunet_em.io.locking import only_writer
 with only_writer(Path(sys.argv[1])):
     print("holds", flush=True)
     sys.stdin.read()
@@ -145,6 +145,24 @@ def test_the_mark_of_an_image_without_a_job_stays(tmp_path):
     assert is_ours(tmp_path / "out.zarr")
     write(tmp_path / "out.zarr")
     assert is_ours(tmp_path / "out.zarr")
+
+
+def test_an_export_replaces_no_output_that_is_being_written(tmp_path, hold):
+    source = open_volume(np.ones((2, 8, 8), np.uint8), voxel_size_nm=(40, 8, 8))
+    store, again = tmp_path / "out.zarr", ExportSettings(overwrite=True)
+    finish(export_labels(source, store))
+    process = hold(store)
+    before = sorted(store.rglob("*"))
+    refused(export_labels(source, store, again), "is being written by process")
+    assert sorted(store.rglob("*")) == before
+    assert list(tmp_path.iterdir()) == [store]
+    process.kill()
+    process.wait()
+    events = export_labels(source, store, again)
+    next(events)
+    hold(store)
+    refused(events, "is being written by process")
+    assert sorted(store.rglob("*")) == before
 
 
 def test_a_lock_alone_does_not_make_a_folder_ours(tmp_path):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_nnunet_em.errors import OutputError
+from napari_nnunet_em.io.locking import only_writer
 from napari_nnunet_em.io.output import check_apart, is_ours
 from napari_nnunet_em.io.staging import explained
 
@@ -34,10 +35,11 @@ def landing(destination: Path, origin: str, *, folder: bool, overwrite: bool) ->
     Raises
     ------
     OutputError
-        When the destination exists and may not be replaced, is or holds the source or lies inside it, or
-        cannot be written.
+        When the destination exists and may not be replaced, is being written by a job, is or holds the source
+        or lies inside it, or cannot be written.
     """
     check_destination(destination, origin, folder=folder, overwrite=overwrite)
+    _check_idle(destination)
     with explained(destination):
         room = Path(
             tempfile.mkdtemp(prefix=f".{destination.name}.", suffix=".partial", dir=destination.parent)
@@ -78,10 +80,18 @@ def check_destination(destination: Path, origin: str, *, folder: bool, overwrite
         )
 
 
+def _check_idle(destination: Path) -> None:
+    """Refuse a folder in which a job writes now."""
+    if destination.is_dir():
+        with only_writer(destination):
+            pass
+
+
 def _move(made: Path, destination: Path) -> None:
     if not destination.is_dir():
         made.replace(destination)
         return
+    _check_idle(destination)  # it may have begun meanwhile
     # A folder cannot be replaced in one step: the old one goes aside, and comes back if the new one cannot.
     old = made.with_name("replaced")
     destination.rename(old)

@@ -19,12 +19,12 @@ from napari_nnunet_em.geometry import Box, Shape
 from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, Segmented, segment_instances
 from napari_nnunet_em.instances.segment import WriteLabels
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec, Volume, check_output, sweep_partial
+from napari_nnunet_em.io.locking import only_writer
 from napari_nnunet_em.io.ngff import STAND_IN
 from napari_nnunet_em.measurement import store_table
 from napari_nnunet_em.pipeline.clock import peak_memory_bytes
 from napari_nnunet_em.pipeline.identity import differences, digest
 from napari_nnunet_em.pipeline.journal import JobFolder
-from napari_nnunet_em.pipeline.locking import only_writer
 from napari_nnunet_em.pipeline.objects import SETTINGS
 from napari_nnunet_em.pipeline.opening import versions
 from napari_nnunet_em.pipeline.prediction import open_or_create, settled_origin

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from napari_nnunet_em.errors import InputError, OutputError
 from napari_nnunet_em.geometry import Box, Shape, iter_blocks
 from napari_nnunet_em.io import MultiscaleSink
+from napari_nnunet_em.io.locking import only_writer
 from napari_nnunet_em.measurement import ObjectTable, Placement, store_table, stored_table
 from napari_nnunet_em.measurement.selection import Ids, ascending_ids
 from napari_nnunet_em.pipeline.journal import JobFolder
-from napari_nnunet_em.pipeline.locking import only_writer
 from napari_nnunet_em.progress import CancelToken, Events, ProgressEvent, Stage
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from napari_nnunet_em.errors import InputError, JobMismatchError, ModelError, Ou
 from napari_nnunet_em.geometry import Shape
 from napari_nnunet_em.instances import in_blocks_note
 from napari_nnunet_em.io import Volume, check_output, sweep_partial
+from napari_nnunet_em.io.locking import only_writer
 from napari_nnunet_em.io.output import empty_store
 from napari_nnunet_em.pipeline.clock import peak_memory_bytes
 from napari_nnunet_em.pipeline.identity import differences, digest
 from napari_nnunet_em.pipeline.journal import JobFolder
-from napari_nnunet_em.pipeline.locking import only_writer
 from napari_nnunet_em.pipeline.objects import find_objects
 from napari_nnunet_em.pipeline.opening import OpenJob, open_job, versions
 from napari_nnunet_em.pipeline.prediction import Predicted, predict_blocks

@@ -13,8 +13,8 @@ from napari_nnunet_em.config import Job
 from napari_nnunet_em.errors import OutputError, SettingsError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import JOB_FOLDER
+from napari_nnunet_em.io.locking import is_written_here
 from napari_nnunet_em.pipeline.journal import JobFolder
-from napari_nnunet_em.pipeline.locking import is_written_here
 
 
 @dataclass(frozen=True)

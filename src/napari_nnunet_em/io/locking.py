@@ -22,8 +22,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from napari_nnunet_em.errors import OutputError
-from napari_nnunet_em.io import JOB_FOLDER
-from napari_nnunet_em.io.output import LOCK_FILES
+from napari_nnunet_em.io.output import JOB_FOLDER, LOCK_FILES
 from napari_nnunet_em.io.staging import explained, replace_json
 
 _LOCK, _NOTE = LOCK_FILES
