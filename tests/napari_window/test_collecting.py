@@ -64,6 +64,21 @@ def test_what_is_there_is_not_looked_at_until_its_layer_goes(viewer, qtbot) -> N
     assert gc.get_freeze_count() > 1000
 
 
+def test_a_layer_that_another_window_has_set_aside_is_freed_too(viewer, qtbot) -> None:
+    other, owners = ViewerModel(), (QObject(), QObject())
+    here, there = (OldObjects(each, owner) for each, owner in zip((viewer, other), owners, strict=True))
+    here.set_aside()
+    layer_that_refers_to_itself(viewer, "kept")
+    later = layer_that_refers_to_itself(viewer, "later")
+    there.set_aside()
+    viewer.layers.selection.active = viewer.layers["kept"]
+    viewer.layers.remove("later")
+    gc.collect()
+    assert later() is not None
+    qtbot.waitUntil(lambda: later() is None, timeout=10_000)
+    assert gc.get_freeze_count() > 1000
+
+
 def test_nothing_stays_aside_without_its_owner(viewer, qtbot) -> None:
     owner = QObject()
     old = OldObjects(viewer, owner)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from qtpy.QtCore import QObject, QTimer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Layer
 
 _REMOVAL_MILLISECONDS = 500
 
@@ -52,7 +50,6 @@ class OldObjects(QObject):  # type: ignore[misc]
     def __init__(self, viewer: ViewerModel, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._layers: weakref.WeakSet[Layer] = weakref.WeakSet()
         self._forgotten = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -66,7 +63,6 @@ class OldObjects(QObject):  # type: ignore[misc]
         """Set aside all objects that there are, but for a viewer that was forgotten."""
         if self._forgotten:  # a thread may end after its dock was closed
             return
-        self._layers.update(self._viewer.layers)
         gc.freeze()
 
     def forget_viewer(self) -> None:
@@ -77,10 +73,15 @@ class OldObjects(QObject):  # type: ignore[misc]
         gc.unfreeze()
 
     def _on_removed(self, event: Any) -> None:
-        if event.value in self._layers:
+        if _is_aside(event.value):
             self._timer.start()
 
     def _look_at_all(self) -> None:
         gc.unfreeze()
         gc.collect()
         self.set_aside()
+
+
+def _is_aside(thing: object) -> bool:
+    """Whether an object has been set aside, by whichever window: Python lists only those it looks at."""
+    return gc.get_freeze_count() > 0 and not any(other is thing for other in gc.get_objects())
