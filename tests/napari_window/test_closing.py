@@ -28,7 +28,7 @@ def test_napari_names_the_running_job_in_words(make_napari_viewer, qtbot) -> Non
     job = SimpleNamespace(store=Path("out.zarr"))
     worker = make_worker("segmentation of cells in em", engine, job, None, token)
     worker.start()
-    qtbot.waitUntil(started.is_set)
+    qtbot.waitUntil(started.is_set, timeout=60_000)  # libraries are loaded first
     tasks = viewer.window._task_status_manager
     qtbot.waitUntil(lambda: any("segmentation of cells in em" in text for text in tasks.get_status()))
     viewer.close()

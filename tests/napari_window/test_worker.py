@@ -114,7 +114,7 @@ def test_quitting_waits_for_the_block_in_hand_and_lets_the_job_clean_up(qtbot) -
     outcomes: list[Outcome] = []
     worker.returned.connect(outcomes.append)
     worker.start()
-    qtbot.waitUntil(started.is_set)
+    qtbot.waitUntil(started.is_set, timeout=60_000)  # libraries are loaded first
     worker.quit()
     assert cleaned.is_set()
     qtbot.waitUntil(lambda: bool(outcomes))
