@@ -66,7 +66,7 @@ def layer_levels(layer: Layer) -> tuple[LayerLevel, ...]:
         return full
     try:
         volume = io.open_volume(list(layer.data), axes={2: "yx", 3: "zyx", 4: "czyx"}.get(layer.ndim))
-    except InputError:
+    except (InputError, OSError):  # also a drive that has gone: then the job says so
         return full
     numbers = range(len(volume.levels))
     return tuple(LayerLevel(n, volume.shape_of(n), volume.lattice(n)) for n in numbers)

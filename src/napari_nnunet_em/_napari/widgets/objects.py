@@ -25,7 +25,7 @@ from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.objects_inputs import ObjectsInputs
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
-from napari_nnunet_em._napari.widgets.rows import add_field, column, form_layout, scrolling
+from napari_nnunet_em._napari.widgets.rows import add_wide_field, column, form_layout, scrolling
 from napari_nnunet_em._napari.wording import voxel_size_note
 from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.config import InstanceSettings, OutputSettings
@@ -71,7 +71,7 @@ class ObjectsWidget(DockWidget):
         self.runner = PreviewRunner(self)
         self._changes = ViewChanges(napari_viewer, self.refresh)
         self.output_row = QWidget()
-        add_field(form_layout(self.output_row), self.output)
+        add_wide_field(form_layout(self.output_row), self.output)
         layout = column(self)
         layout.addWidget(scrolling(self.inputs), 1)
         layout.addWidget(self.output_row)

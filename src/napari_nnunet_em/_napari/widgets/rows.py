@@ -49,6 +49,13 @@ def add_wide_row(layout: QFormLayout, title: str, widget: QWidget) -> QWidget:
     return row
 
 
+def add_wide_field(layout: QFormLayout, field: Field) -> None:
+    """A setting over the whole width, with its title above: for paths."""
+    native = field.widget.native
+    native.setToolTip(field.tooltip)
+    add_wide_row(layout, field.label, native)
+
+
 def add_field(layout: QFormLayout, field: Field) -> None:
     """A row for a setting: title, value, and the description as tooltip of both."""
     native = field.widget.native

@@ -20,7 +20,7 @@ from napari_nnunet_em._napari.viewing import visible_box
 from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.model_picker import ModelPicker
 from napari_nnunet_em._napari.widgets.region_picker import RegionPicker
-from napari_nnunet_em._napari.widgets.rows import add_field, add_row, column, form_layout, section
+from napari_nnunet_em._napari.widgets.rows import add_row, add_wide_field, column, form_layout, section
 from napari_nnunet_em._napari.widgets.size_rows import SizeRows
 from napari_nnunet_em.errors import InputError, ModelError
 
@@ -103,7 +103,7 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         self.sizes = SizeRows(self.form.input, top, self)
         add_row(top, "Region", self.region)
         top.addRow(self.region.note)
-        add_field(top, self.form.output["path"])
+        add_wide_field(top, self.form.output["path"])
         rows.addLayout(top)
         form = self.form
         objects = [form.instances[name] for name in _OBJECTS]
