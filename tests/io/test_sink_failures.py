@@ -18,8 +18,8 @@ import zarr
 from napari_nnunet_em.config import OmeZarrVersion
 from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.geometry import Box
-from napari_nnunet_em.io import JOB_FOLDER, Kind, MultiscaleSink, SinkSpec, sweep_partial
-from napari_nnunet_em.io.staging import explained, let_zarr_finish, undone_on_failure
+from napari_nnunet_em.io import JOB_FOLDER, Kind, MultiscaleSink, SinkSpec, staging, sweep_partial
+from napari_nnunet_em.io.staging import explained, let_zarr_finish, replace_json, undone_on_failure
 
 VERSIONS = list(OmeZarrVersion)
 
@@ -281,3 +281,28 @@ def test_undoing_also_happens_for_an_interrupt_and_spares_what_was_there(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert tree(tmp_path) == {"kept": b"changed"}
+
+
+@pytest.mark.parametrize(("readers", "replaced"), [(2, True), (1000, False)])
+def test_windows_refuses_while_another_program_reads(tmp_path: Path, monkeypatch, readers, replaced) -> None:
+    """Simulated: elsewhere a file that is open can be replaced."""
+    file = tmp_path / "job.json"
+    replace_json(file, {"a": 1})
+    left = iter(range(readers))
+    really = Path.replace
+
+    def replace(self: Path, target: Path) -> None:
+        if next(left, None) is not None:
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        really(self, target)
+
+    monkeypatch.setattr(staging.sys, "platform", "win32")
+    monkeypatch.setattr(staging, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(Path, "replace", replace)
+    if replaced:
+        replace_json(file, {"a": 2})
+    else:
+        with pytest.raises(PermissionError):
+            replace_json(file, {"a": 2})
+    assert json.loads(file.read_text()) == {"a": 2 if replaced else 1}
+    assert list(tmp_path.iterdir()) == [file]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
 import re
 import shutil
+import sys
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +35,8 @@ _REASONS = {
     errno.EISDIR: ("a folder stands where a file is needed", "move the folder or choose another path"),
     errno.ENAMETOOLONG: ("the path is too long", "choose a shorter one"),
 }
+
+_PATIENCE, _PAUSE_SECONDS = 20, 0.05
 
 # zarr writes "0" by way of "0.<32 hex digits>.partial" and renames it.
 _PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")
@@ -115,6 +120,16 @@ def _delete(path: Path) -> None:
         return
 
 
+def _rename(partial: Path, path: Path) -> None:
+    """Rename over a file, which Windows refuses for as long as another program reads that file."""
+    for _ in range(_PATIENCE if sys.platform == "win32" else 0):
+        with contextlib.suppress(PermissionError):
+            partial.replace(path)
+            return
+        time.sleep(_PAUSE_SECONDS)
+    partial.replace(path)
+
+
 def replace_json(path: Path, value: dict[str, Any]) -> None:
     """Write JSON so that a reader, or a crash, finds either the old file or the new one.
 
@@ -126,7 +141,7 @@ def replace_json(path: Path, value: dict[str, Any]) -> None:
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
         partial.write_text(json.dumps(value, indent=2), encoding="utf-8")
-        partial.replace(path)
+        _rename(partial, path)
     except OSError:
         _delete(partial)
         raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.geometry import Box, as_shape
 from napari_nnunet_em.io import JOB_FOLDER
+from napari_nnunet_em.io.staging import replace_json
 
 _JOURNAL = "journal"
 
@@ -68,9 +68,7 @@ class JobFolder:
         file = self.path / f"{name}.json"
         with _explained(file):
             self.path.mkdir(parents=True, exist_ok=True)
-            draft = file.with_suffix(f".{uuid.uuid4().hex}.tmp")
-            draft.write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
-            draft.replace(file)
+            replace_json(file, dict(document))
 
     def discard(self, name: str) -> None:
         """Forget a document.
