@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from napari_nnunet_em._napari import exporting
@@ -150,6 +151,12 @@ def test_the_button_takes_a_folder_that_does_not_exist(opened, qtbot, tmp_path: 
     widget.destination.value = str(tmp_path / "old.zarr")
     typed: list[str] = []
 
+    def stays(line: QLineEdit, text: str) -> bool:
+        """Whether a name stays: Qt may still be listing the folder, and then puts the old one back."""
+        line.setText(text)
+        QTest.qWait(50)
+        return line.text() == text
+
     def answer(dialog: QFileDialog) -> int:
         """What a person does in the dialog: type a name, and press Save."""
         dialog.open()
@@ -162,8 +169,7 @@ def test_the_button_takes_a_folder_that_does_not_exist(opened, qtbot, tmp_path: 
             dialog.selectNameFilter(chosen)
             dialog.filterSelected.emit(chosen)
         else:
-            line.selectAll()
-            qtbot.keyClicks(line, typed[-1])
+            qtbot.waitUntil(lambda: stays(line, typed[-1]))
         dialog.accept()
         return dialog.result()
 
