@@ -88,7 +88,7 @@ class OpenJob:
 
     def notes(self) -> tuple[str, ...]:
         """What the user should know before the job runs, one sentence each."""
-        size = " x ".join(f"{v:g}" for v in self.voxel_size_nm)
+        size = _words(self.voxel_size_nm)
         notes = [f"Voxel size {size} nm (z, y, x), {self.volume.voxel_size_source}."]
         if len(self.orientations) > 1:
             across = [o.axis for o in self.orientations]

@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QAction,
     QHBoxLayout,
     QLabel,
-    QMenu,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -20,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_nnunet_em._napari.jobqueue import QueueEntry
 from napari_nnunet_em._napari.progresswords import paused_text, queue_text
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
+from napari_nnunet_em._napari.widgets.rows import more_button
 from napari_nnunet_em.progress import ProgressEvent
 
 
@@ -77,15 +77,9 @@ class JobPanel(ProgressPanel):
 
     def _more(self) -> QToolButton:
         """What is seldom wanted."""
-        button = QToolButton()
-        button.setText("⋯")
-        button.setToolTip("Save the job as a file, to run it on another computer.")
-        button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
-        button.setFixedSize(26, 34)
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(button)
-        menu.addAction(self.save_action)
-        button.setMenu(menu)
+        button = more_button("Save the job as a file, to run it on another computer.")
+        button.setFixedHeight(34)
+        button.menu().addAction(self.save_action)
         return button
 
     def rest(self, message: str) -> None:

@@ -13,16 +13,14 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QMenu,
     QMessageBox,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_nnunet_em._napari.models import ChosenModel, Installation, change_installed, open_model
 from napari_nnunet_em._napari.widgets.model_card import CardDialog
-from napari_nnunet_em._napari.widgets.rows import note_label
+from napari_nnunet_em._napari.widgets.rows import more_button, note_label
 from napari_nnunet_em._napari.wording import error_note, model_note
 from napari_nnunet_em._napari.worker import start_once_drawn
 from napari_nnunet_em.model import installed_models, list_models
@@ -56,14 +54,8 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self.models.setToolTip("A model of this plugin, or one that you trained with nnU-Net v2.")
         self.configurations = QComboBox()
         self.configurations.setToolTip("There are several models at this place; choose one.")
-        self.manage = QToolButton()
-        self.manage.setText("⋯")
-        self.manage.setToolTip("Install or remove a model, or open its folder.")
-        self.manage.setStyleSheet("QToolButton::menu-indicator { image: none; }")
-        self.manage.setFixedWidth(26)
-        self.manage.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.menu = QMenu(self)
-        self.manage.setMenu(self.menu)
+        self.manage = more_button("Install or remove a model, or open its folder.")
+        self.menu = self.manage.menu()
         self.menu.aboutToShow.connect(self._fill_menu)
         self.setAcceptDrops(True)
         for box in (self.models, self.configurations):

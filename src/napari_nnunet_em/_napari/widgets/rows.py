@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QFormLayout, QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QLabel,
+    QMenu,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 from napari_nnunet_em._napari.form import Field
@@ -24,6 +34,18 @@ def form_layout(parent: QWidget | None = None) -> QFormLayout:
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     return layout
+
+
+def more_button(tip: str) -> QToolButton:
+    """A narrow button that opens a menu of what is seldom wanted; the menu is for the caller to fill."""
+    button = QToolButton()
+    button.setText("⋯")
+    button.setToolTip(tip)
+    button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+    button.setFixedWidth(26)
+    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    button.setMenu(QMenu(button))
+    return button
 
 
 def add_row(layout: QFormLayout, title: str, widget: QWidget) -> None:

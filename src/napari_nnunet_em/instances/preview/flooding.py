@@ -87,9 +87,10 @@ def flooded(stages: Stages, rows: Integers, smallest: int) -> Iterator[Flooded]:
         return _listed(stages, box, _flood(stages, piece), changed)
 
     new = [row for row in rows.tolist() if row not in known]
-    with ThreadPoolExecutor(min(usable_cpus(), _MOST_THREADS)) as threads:
-        known.update(zip(new, threads.map(make, new), strict=True))
-    stages.cache.made["basins"] += len(new)
+    if new:
+        with ThreadPoolExecutor(min(usable_cpus(), _MOST_THREADS)) as threads:
+            known.update(zip(new, threads.map(make, new), strict=True))
+        stages.cache.made["basins"] += len(new)
     for row in rows.tolist():
         yield known[row]
 
