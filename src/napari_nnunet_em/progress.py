@@ -44,6 +44,21 @@ class Stage(enum.StrEnum):
     FINISHED = "finished"
 
 
+STAGE_WORDS = {
+    Stage.OPEN: "Opening",
+    Stage.STATISTICS: "Measuring intensities",
+    Stage.PREDICT: "Predicting",
+    Stage.COMPONENTS: "Finding objects",
+    Stage.SPLIT: "Splitting objects",
+    Stage.LABELS: "Writing objects",
+    Stage.MEASURE: "Measuring objects",
+    Stage.COMPARE: "Comparing",
+    Stage.EXPORT: "Exporting",
+    Stage.FINISHED: "Finished",
+}
+"""What is under way, for people."""
+
+
 @dataclass(frozen=True)
 class ProgressEvent:
     """What has just finished, and how much is left.

@@ -8,26 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari_nnunet_em._napari.wording import without_options
-from napari_nnunet_em.progress import ProgressEvent, Stage
+from napari_nnunet_em.progress import STAGE_WORDS, ProgressEvent, Stage
 from napari_nnunet_em.quantities import rate
-
-_STAGES = {
-    Stage.OPEN: "Opening",
-    Stage.STATISTICS: "Measuring intensities",
-    Stage.PREDICT: "Predicting",
-    Stage.COMPONENTS: "Finding objects",
-    Stage.SPLIT: "Splitting objects",
-    Stage.LABELS: "Writing objects",
-    Stage.MEASURE: "Measuring objects",
-    Stage.COMPARE: "Comparing",
-    Stage.EXPORT: "Exporting",
-    Stage.FINISHED: "Finished",
-}
 
 
 def status_text(event: ProgressEvent) -> str:
     """The line under the progress bar, such as ``Predicting, 3 of 12 tiles, 1.2 Mvoxel/s, 2 min left``."""
-    parts = [_STAGES[event.stage]]
+    parts = [STAGE_WORDS[event.stage]]
     if event.total:
         unit = "tiles" if event.stage is Stage.PREDICT else "blocks"
         parts.append(f"{event.done} of {event.total} {unit}")
@@ -83,7 +70,7 @@ def unfinished_text(store: Path, predicted: float, started: str) -> str:
 
 def preview_status(event: ProgressEvent) -> str:
     """The line under the bar while a view is previewed."""
-    return f"Preview: {_STAGES[event.stage].lower()}"
+    return f"Preview: {STAGE_WORDS[event.stage].lower()}"
 
 
 def preview_text(seconds: float, provisional: bool) -> str:
