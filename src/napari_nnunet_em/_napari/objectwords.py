@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nnunet_em._napari.wording import error_note
+from napari_nnunet_em.quantities import count
 
 if TYPE_CHECKING:
     from napari_nnunet_em.instances.preview import Preview
@@ -22,8 +23,7 @@ def preview_text(preview: Preview, complete_view: bool) -> str:
     complete_view : bool
         Whether it holds all that is on the canvas.
     """
-    count = preview.count
-    lines = [f"<b>{count} object{'' if count == 1 else 's'}</b> in view"]
+    lines = [f"<b>{count(preview.count, 'object')}</b> in view"]
     if preview.cut:
         lines[0] += f", {preview.cut} of them cut by its edge"
     if not preview.complete:

@@ -48,8 +48,8 @@ def model_note(bundle: ModelBundle, licence: str) -> str:
     spacing = bundle.spacing_nm(SpacingUnit.AUTO)
     expects = f"{len(bundle.patch_size)}D"
     if spacing is not None:
-        expects += f", for voxels of {' × '.join(f'{s:g}' for s in spacing)} nm"
-    expects += f", patch {' × '.join(str(n) for n in bundle.patch_size)}"
+        expects += f", for voxels of {extent(spacing)} nm"
+    expects += f", patch {extent(bundle.patch_size)}"
     if len(bundle.folds) > 1:
         expects += f", {len(bundle.folds)} folds"
     if len(bundle.classes) > 1:

@@ -38,6 +38,7 @@ from napari_nnunet_em.measurement import (
     ValueSource,
 )
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
+from napari_nnunet_em.quantities import count
 
 _STRONG = "strong"
 STRONG = f"sum_{_STRONG}"
@@ -129,13 +130,12 @@ class FoundObjects:
         return self.objects.labels(block)
 
 
-def in_blocks_note(count: int, memory_gb: float) -> str:
+def in_blocks_note(number: int, memory_gb: float) -> str:
     """Say that objects were split in blocks."""
-    objects = "1 object is" if count == 1 else f"{count} objects are"
     return (
-        f"{objects} too large to be split or filled whole within {memory_gb:g} GB, and "
-        f"{'was' if count == 1 else 'were'} worked on in overlapping blocks: look at "
-        f"{'its' if count == 1 else 'their'} parts, or raise --split-memory-gb."
+        f"{count(number, 'object is', 'objects are')} too large to be split or filled whole within "
+        f"{memory_gb:g} GB, and {'was' if number == 1 else 'were'} worked on in overlapping blocks: look at "
+        f"{'its' if number == 1 else 'their'} parts, or raise --split-memory-gb."
     )
 
 

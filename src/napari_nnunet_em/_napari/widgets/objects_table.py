@@ -32,6 +32,7 @@ from napari_nnunet_em._napari.widgets.table_buttons import ALL, SELECTED, SHOWN,
 from napari_nnunet_em._napari.widgets.task_panel import TaskPanel
 from napari_nnunet_em.errors import NnunetEmError
 from napari_nnunet_em.measurement.selection import Deletions, places_of
+from napari_nnunet_em.quantities import count
 
 if TYPE_CHECKING:
     import napari
@@ -221,9 +222,9 @@ class ObjectsTableWidget(DockWidget):
         session = self.session
         if session is None or session.table.stored is None:
             return
-        count, stored = len(session.deleted), session.table.stored
+        deleted, stored = count(len(session.deleted), "object"), session.table.stored
         question = (
-            f"Delete {count:,} object{'' if count == 1 else 's'} from {stored.store.name} for good? "
+            f"Delete {deleted} from {stored.store.name} for good? "
             f"The labels {stored.name!r} and their table are changed on the disk, which cannot be undone."
         )
         if QMessageBox.question(self, "Save deletions", question) == QMessageBox.StandardButton.Yes:
@@ -243,7 +244,7 @@ class ObjectsTableWidget(DockWidget):
 
     def _on_saved(self, session: ObjectSession, table: LayerTable) -> str:
         session.saved(table)
-        return f"Saved. {len(table.frame):,} objects are left."
+        return f"Saved. {count(len(table.frame), 'object is', 'objects are')} left."
 
     def _on_not_saved(self, layer: Labels) -> None:
         """Read again what is on the disk: some objects may be gone in part, and cannot come back."""
