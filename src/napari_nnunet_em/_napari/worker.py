@@ -145,7 +145,7 @@ def guarded(
     except Cancelled as stop:
         return Outcome(Ending.STOPPED, str(stop))
     except NnunetEmError as error:
-        return Outcome(Ending.FAILED, without_options(str(error)))
+        return Outcome(Ending.FAILED, without_options(error))
     except Exception as error:  # noqa: BLE001
         # Whatever it is, one sentence in the window serves better than a lost thread.
         return Outcome(Ending.FAILED, f"The {title} failed unexpectedly: {type(error).__name__}: {error}")

@@ -106,7 +106,7 @@ class EvaluateWidget(DockWidget):
             settings = self.form.settings(offset=offset)
             sides = (layer_labels(pred), layer_labels(truth))
         except NnunetEmError as error:
-            self.progress.refuse(str(error))
+            self.progress.refuse(error)
             return
         self._compared = {"pred": pred, "truth": truth}
         work = partial(run_comparison, *sides, settings)

@@ -141,7 +141,7 @@ class ExportWidget(DockWidget):
             name = self.form["name"].value or self._own_name()
             settings = self._settings(values=values, name=name, region=self._chosen_region())
         except NnunetEmError as error:
-            self.progress.refuse(str(error))
+            self.progress.refuse(error)
             return
         work = partial(run_export, source, str(destination), settings)
         self.progress.start(f"export to {destination}", work, "Saved in {}".format)
@@ -203,7 +203,7 @@ class ExportWidget(DockWidget):
             self._choices = list_choices(self.path.value) if self.path.value not in ("", ".") else ()
         except NnunetEmError as error:
             self._choices = ()
-            self.progress.refuse(str(error))
+            self.progress.refuse(error)
         self.inside.clear()
         self.inside.addItems(
             [f"{choice.name or 'the image itself'}  ({choice.description})" for choice in self._choices]
@@ -240,4 +240,4 @@ class ExportWidget(DockWidget):
             check_destination(path, "memory", folder=kind is Format.OME_ZARR, overwrite=settings.overwrite)
             self.note.setText(export_note(kind))
         except NnunetEmError as error:
-            self.note.setText(error_note(str(error)))
+            self.note.setText(error_note(error))

@@ -134,7 +134,7 @@ class ObjectsWidget(DockWidget):
             request = self._request(layer)
         except NnunetEmError as error:
             self.runner.stop()
-            self.inputs.show_problem(str(error))
+            self.inputs.show_problem(error)
             return
         self.runner.ask(request)
 
@@ -149,7 +149,7 @@ class ObjectsWidget(DockWidget):
             self._run.prepare(Path(self.output.value))
         except NnunetEmError as error:
             self._run = None
-            self.progress.refuse(str(error))
+            self.progress.refuse(error)
             return
         self._run.progressed.connect(self.progress.show_event)
         self._run.ended.connect(self._on_ended)
@@ -211,7 +211,7 @@ class ObjectsWidget(DockWidget):
             try:
                 name = self._chosen(layer).class_name
             except NnunetEmError as error:
-                self.inputs.show_problem(str(error))
+                self.inputs.show_problem(error)
         self.progress.start_button.setText(apply_text(name))
 
     def _on_size(self, _value: object = None) -> None:

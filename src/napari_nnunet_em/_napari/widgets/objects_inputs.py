@@ -5,12 +5,12 @@ from __future__ import annotations
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSpinBox, QWidget
 
 from napari_nnunet_em._napari.form import Field, SettingsForm
-from napari_nnunet_em._napari.objectwords import problem_text
 from napari_nnunet_em._napari.previewlayers import BOUNDARIES, HEIGHTS, SEEDS
 from napari_nnunet_em._napari.widgets.preset_row import PresetRow
 from napari_nnunet_em._napari.widgets.rows import add_field, add_row, column, form_layout, note_label, section
 from napari_nnunet_em._napari.widgets.size_plot import SizePlot
 from napari_nnunet_em._napari.widgets.sliders import SliderRow
+from napari_nnunet_em._napari.wording import error_note
 from napari_nnunet_em.config import InputSettings, InstanceSettings
 from napari_nnunet_em.instances.presets import PresetStore
 from napari_nnunet_em.instances.preview import Preview, size_histogram
@@ -85,9 +85,9 @@ class ObjectsInputs(QWidget):  # type: ignore[misc]
         else:
             self.plot.show_counts(sizes.scale, sizes.unit, sizes.counts, sizes.counts)
 
-    def show_problem(self, sentence: str) -> None:
-        """Say why there is no preview; an empty sentence says nothing."""
-        self.found.setText(problem_text(sentence) if sentence else "")
+    def show_problem(self, problem: Exception | str) -> None:
+        """Say why there is no preview; an empty one says nothing."""
+        self.found.setText(error_note(problem))
         self.plot.show_nothing("")
 
     def typed_size(self) -> tuple[float, float, float] | None:

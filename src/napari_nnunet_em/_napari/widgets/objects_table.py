@@ -178,7 +178,7 @@ class ObjectsTableWidget(DockWidget):
             labels = layer_voxels(layer)
             intensity = intensity_voxels(self._images[chosen - 1]) if chosen > 0 else None
         except NnunetEmError as error:
-            self.progress.refuse(str(error))
+            self.progress.refuse(error)
             return
         work = partial(measure_layer, labels, intensity)
         self.progress.start(f"measurement of {layer.name}", work, partial(self._on_measured, layer))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_nnunet_em._napari.notices import show_problem
 from napari_nnunet_em._napari.progresswords import finished_text, first_line, status_text
 from napari_nnunet_em._napari.wording import STOPPED_TEXT, without_options
 from napari_nnunet_em._napari.worker import Ending, RunOutcome
@@ -60,11 +60,10 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
         self.bar.setVisible(False)
         self._say(message)
 
-    def refuse(self, message: str) -> None:
+    def refuse(self, problem: Exception | str) -> None:
         """Nothing runs; say what went wrong or cannot be done, also in a notification."""
-        message = without_options(message)
-        self.rest(message)
-        show_error(message)
+        self.rest(without_options(problem))
+        show_problem(problem)
 
     def show_result(self, outcome: RunOutcome, store: Path) -> None:
         """Nothing runs; say how a run ended that leaves its objects in `store`."""

@@ -153,7 +153,7 @@ class RegionPicker(QWidget):  # type: ignore[misc]
             box = self._level.box(self.choice.box(self._viewer, self._layer))
             self.note.setText(region_words(box, self._level))
         except InputError as error:
-            self.note.setText(error_note(str(error)))
+            self.note.setText(error_note(error))
 
     def _on_choice(self) -> None:
         kind = self.choice.kind

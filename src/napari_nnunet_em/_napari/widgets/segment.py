@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog
 
 from napari_nnunet_em._napari.collecting import OldObjects
 from napari_nnunet_em._napari.jobfile import save_job
 from napari_nnunet_em._napari.jobs import Jobs
 from napari_nnunet_em._napari.libraries import load_libraries
+from napari_nnunet_em._napari.notices import show_problem
 from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
 from napari_nnunet_em._napari.progresswords import preview_status, preview_text
 from napari_nnunet_em._napari.regions import looked_at
@@ -188,9 +189,10 @@ class SegmentWidget(DockWidget):
         self._old_objects.forget_viewer()
 
     def _refuse(self, error: NnunetEmError) -> None:
-        if not self.busy:
-            self.progress.rest(str(error))
-        show_error(str(error))
+        if self.busy:
+            show_problem(error)
+        else:
+            self.progress.refuse(error)
 
     def _name_button(self) -> None:
         text = button_text(self.models.chosen.class_names)
@@ -262,4 +264,4 @@ class SegmentWidget(DockWidget):
         if not self.jobs.busy:
             self.progress.rest(message)
         if end.outcome.ending is Ending.FAILED:
-            show_error(message)
+            show_problem(message)
