@@ -107,7 +107,7 @@ def test_the_newest_preview_wins_and_a_provisional_one_says_so(open_widget, em, 
     assert layer.metadata[PREVIEW_KEY] == {"provisional": True, "runner": "fake"}
     assert "estimated from samples" in widget.progress.status.text()
     np.testing.assert_allclose(layer.data_to_world((0, 0, 0))[0], 20 * VOXEL_SIZE_NM[0])
-    assert [x.name for x in viewer.layers if x in widget.inputs._offered] == ["em"]
+    assert [x.name for x in viewer.layers if widget.inputs.offers(x)] == ["em"]
 
 
 def test_stop_ends_a_preview_and_a_fault_is_said_in_a_sentence(open_widget, em, qtbot) -> None:

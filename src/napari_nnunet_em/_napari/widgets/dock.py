@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QWidget
 
+from napari_nnunet_em._napari.widgets.rows import column, scrolling
+
 
 class DockWidget(QWidget):  # type: ignore[misc]
     """A widget that is told when it is docked and when its dock is closed.
@@ -21,6 +23,14 @@ class DockWidget(QWidget):  # type: ignore[misc]
             self.close_down()
         else:
             self.come_up()
+
+    def stack(self, content: QWidget, *below: QWidget, width: int = 340) -> None:
+        """Fill the dock: what scrolls where the window is low, and below it what always stays in sight."""
+        layout = column(self)
+        layout.addWidget(scrolling(content), 1)
+        for widget in below:
+            layout.addWidget(widget)
+        self.setMinimumWidth(width)
 
     def close_down(self) -> None:
         """The user has closed the dock: stop everything."""

@@ -22,10 +22,9 @@ from napari_nnunet_em._napari.request import known_voxel_size, source_path
 from napari_nnunet_em._napari.viewchanges import ViewChanges
 from napari_nnunet_em._napari.viewing import visible_box
 from napari_nnunet_em._napari.widgets.dock import DockWidget
-from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.objects_inputs import ObjectsInputs
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
-from napari_nnunet_em._napari.widgets.rows import add_wide_field, column, form_layout, scrolling
+from napari_nnunet_em._napari.widgets.rows import add_wide_field, form_layout
 from napari_nnunet_em._napari.wording import voxel_size_note
 from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.config import InstanceSettings, OutputSettings
@@ -52,7 +51,6 @@ class ObjectsWidget(DockWidget):
     def __init__(self, napari_viewer: napari.viewer.Viewer, presets: PresetStore | None = None) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._offered: list[Image] = []
         self._layers: PreviewLayers | None = None
         self._known_size = KnownSize(None, "")
         self._store: Path | None = None
@@ -72,11 +70,7 @@ class ObjectsWidget(DockWidget):
         self._changes = ViewChanges(napari_viewer, self.refresh)
         self.output_row = QWidget()
         add_wide_field(form_layout(self.output_row), self.output)
-        layout = column(self)
-        layout.addWidget(scrolling(self.inputs), 1)
-        layout.addWidget(self.output_row)
-        layout.addWidget(self.progress)
-        self.setMinimumWidth(380)
+        self.stack(self.inputs, self.output_row, self.progress, width=380)
         self._connect()
         self.reset_choices()
 
@@ -99,8 +93,7 @@ class ObjectsWidget(DockWidget):
     @property
     def layer(self) -> Image | None:
         """The layer that is chosen."""
-        index = self.layers.currentIndex()
-        return self._offered[index] if 0 <= index < len(self._offered) else None
+        return self.layers.layer
 
     @property
     def busy(self) -> bool:
@@ -111,19 +104,13 @@ class ObjectsWidget(DockWidget):
         """Offer the image layers that there are now, probabilities first; napari calls this on changes."""
         before = self.layer
         images = [x for x in self._viewer.layers if isinstance(x, Image) and PREVIEW_KEY not in x.metadata]
-        self._offered = sorted(images, key=lambda x: job_store(x) is None)
-        self.layers.blockSignals(True)
-        self.layers.clear()
-        self.layers.addItems([x.name for x in self._offered])
-        if before in self._offered:
-            self.layers.setCurrentIndex(self._offered.index(before))
-        self.layers.blockSignals(False)
+        self.layers.offer(sorted(images, key=lambda x: job_store(x) is None), before)
         if self.layer is not before:
             self._on_layer()
 
     def choose_layer(self, layer: Layer) -> None:
         """Choose a layer; raises `InputError` for one that is no image."""
-        choose_layer(self.layers, self._offered, layer, "a probability")
+        self.layers.choose(layer, "a probability")
 
     def refresh(self, _event: object = None) -> None:
         """Preview what is in view with the settings on screen, as soon as that can be done."""

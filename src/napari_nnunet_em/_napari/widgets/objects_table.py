@@ -24,6 +24,7 @@ from napari_nnunet_em._napari.object_tables import (
 )
 from napari_nnunet_em._napari.table_model import ObjectTableModel
 from napari_nnunet_em._napari.widgets.dock import DockWidget
+from napari_nnunet_em._napari.widgets.layer_choice import LayerBox
 from napari_nnunet_em._napari.widgets.layer_look import LayerLook
 from napari_nnunet_em._napari.widgets.object_list import ObjectList
 from napari_nnunet_em._napari.widgets.row_exports import RowExports
@@ -56,11 +57,10 @@ class ObjectsTableWidget(DockWidget):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._offered: list[Labels] = []
         self._images: list[Image] = []
         self._sessions: dict[Labels, ObjectSession] = {}
         self._tried = False
-        self.layers, self.intensity = QComboBox(), QComboBox()
+        self.layers, self.intensity = LayerBox("The labels layer whose objects are listed."), QComboBox()
         self._canvas = CanvasLink(napari_viewer, self._on_picked)
         self.objects = ObjectList(ObjectTableModel(self._canvas.color_of))
         self.look = LayerLook()
@@ -72,7 +72,6 @@ class ObjectsTableWidget(DockWidget):
         self.reset_choices()
 
     def _lay_out(self) -> None:
-        self.layers.setToolTip("The labels layer whose objects are listed.")
         self.intensity.setToolTip("An image of the same voxels whose values are measured inside the objects.")
         self._top = form_layout()
         add_row(self._top, "Labels", self.layers)
@@ -112,21 +111,14 @@ class ObjectsTableWidget(DockWidget):
 
     def reset_choices(self, _event: object = None) -> None:
         """Offer the layers that there are now; napari calls this when they change."""
-        self._offered = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
-        self._sessions = {layer: s for layer, s in self._sessions.items() if layer in self._offered}
-        self.layers.blockSignals(True)
-        self.layers.clear()
-        self.layers.addItems([layer.name for layer in self._offered])
-        for preferred in (self._viewer.layers.selection.active, self._layer):  # the later one wins
-            if preferred in self._offered:
-                self.layers.setCurrentIndex(self._offered.index(preferred))
-        self.layers.blockSignals(False)
+        offered = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        self._sessions = {layer: s for layer, s in self._sessions.items() if layer in offered}
+        self.layers.offer(offered, self._layer, self._viewer.layers.selection.active)
         self._on_layer()
 
     def _on_layer(self) -> None:
         """Another layer may have been chosen."""
-        index = self.layers.currentIndex()
-        layer = self._offered[index] if 0 <= index < len(self._offered) else None
+        layer = self.layers.layer
         if layer is not self._layer:
             self._follow(layer)
         self._offer_images()
@@ -164,7 +156,7 @@ class ObjectsTableWidget(DockWidget):
         self.intensity.setCurrentText(chosen)
 
     def _open(self, layer: Labels, table: LayerTable) -> str:
-        if layer in self._offered:
+        if layer in self.layers.offered:
             self._sessions[layer] = ObjectSession(layer, table)
         return _INTERRUPTED if len(table.begun) else ""
 

@@ -23,7 +23,6 @@ from napari_nnunet_em._napari.widgets.cost_line import CostLine
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.job_panel import JobPanel
 from napari_nnunet_em._napari.widgets.resume_offer import ResumeOffer
-from napari_nnunet_em._napari.widgets.rows import column, scrolling
 from napari_nnunet_em._napari.widgets.segment_inputs import SegmentInputs
 from napari_nnunet_em._napari.wording import button_text
 from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome, start_once_drawn
@@ -69,12 +68,7 @@ class SegmentWidget(DockWidget):
         self.cost = CostLine(self.inputs.draft)
         self._old_objects = OldObjects(napari_viewer, self)
         self._loads_libraries = False
-        layout = column(self)
-        layout.addWidget(scrolling(self.inputs), 1)
-        layout.addWidget(self.offer)
-        layout.addWidget(self.cost)
-        layout.addWidget(self.progress)
-        self.setMinimumWidth(340)
+        self.stack(self.inputs, self.offer, self.cost, self.progress)
         self._connect()
         self.reset_choices()
         self._name_button()
