@@ -26,7 +26,8 @@ from napari_nnunet_em._napari.worker import (
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.io import Lattice
 from napari_nnunet_em.pipeline import load_result
-from napari_nnunet_em.pipeline.apply import LabelJob, label_probability
+from napari_nnunet_em.pipeline.label_job import LabelJob
+from napari_nnunet_em.pipeline.labelling import label_probability
 from napari_nnunet_em.pipeline.stored import stored_job
 from napari_nnunet_em.progress import CancelToken, ProgressEvent
 

@@ -13,7 +13,7 @@ from napari_nnunet_em._napari.live import STORE_KEY
 from napari_nnunet_em._napari.request import layer_volume, source_path
 from napari_nnunet_em.errors import NnunetEmError
 from napari_nnunet_em.instances import ClassProbability
-from napari_nnunet_em.pipeline.apply import volume_probability
+from napari_nnunet_em.pipeline.label_job import volume_probability
 from napari_nnunet_em.pipeline.stored import stored_class, stored_job
 
 if TYPE_CHECKING:
