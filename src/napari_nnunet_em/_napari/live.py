@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
-    from napari_nnunet_em._napari.worker import FoundObjects
+    from napari_nnunet_em._napari.jobwork import FoundObjects
     from napari_nnunet_em.io import Lattice
 
 REFRESH_MILLISECONDS = 300

@@ -12,8 +12,9 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em._napari.live import PREVIEW_KEY, probability_colormap
+from napari_nnunet_em._napari.outcome import Outcome, guarded
 from napari_nnunet_em._napari.placement import move, result_placement
-from napari_nnunet_em._napari.worker import Outcome, TokenWorker, guarded, token_worker
+from napari_nnunet_em._napari.worker import TokenWorker, token_worker
 from napari_nnunet_em.progress import CancelToken, ProgressEvent
 
 if TYPE_CHECKING:

@@ -10,10 +10,12 @@ from qtpy.QtWidgets import QWidget
 
 from napari_nnunet_em._napari.apply_run import ApplyRun
 from napari_nnunet_em._napari.form import Field
+from napari_nnunet_em._napari.jobwork import RunOutcome
 from napari_nnunet_em._napari.layerdata import KnownSize
 from napari_nnunet_em._napari.live import belongs_to
 from napari_nnunet_em._napari.objectsource import ObjectSource, job_store, object_source
 from napari_nnunet_em._napari.objectwords import apply_text, objects_name, preview_text
+from napari_nnunet_em._napari.outcome import Ending
 from napari_nnunet_em._napari.outputs import output_folder
 from napari_nnunet_em._napari.preview_worker import PreviewRunner
 from napari_nnunet_em._napari.previewbox import preview_box
@@ -26,7 +28,6 @@ from napari_nnunet_em._napari.widgets.objects_inputs import ObjectsInputs
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
 from napari_nnunet_em._napari.widgets.rows import add_wide_field, form_layout
 from napari_nnunet_em._napari.wording import voxel_size_note
-from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.config import InstanceSettings, OutputSettings
 from napari_nnunet_em.errors import InputError, NnunetEmError
 from napari_nnunet_em.instances.presets import PresetStore

@@ -7,10 +7,11 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_nnunet_em._napari.jobwork import RunOutcome
 from napari_nnunet_em._napari.notices import show_problem
+from napari_nnunet_em._napari.outcome import Ending
 from napari_nnunet_em._napari.progresswords import finished_text, first_line, status_text
 from napari_nnunet_em._napari.wording import STOPPED_TEXT, without_options
-from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.progress import ProgressEvent
 
 

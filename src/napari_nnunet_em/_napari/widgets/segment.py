@@ -12,8 +12,10 @@ from qtpy.QtWidgets import QFileDialog
 from napari_nnunet_em._napari.collecting import OldObjects
 from napari_nnunet_em._napari.jobfile import save_job
 from napari_nnunet_em._napari.jobs import Jobs
+from napari_nnunet_em._napari.jobwork import Engine, RunOutcome
 from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em._napari.notices import show_problem
+from napari_nnunet_em._napari.outcome import Ending
 from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
 from napari_nnunet_em._napari.progresswords import preview_status, preview_text
 from napari_nnunet_em._napari.regions import looked_at
@@ -25,7 +27,7 @@ from napari_nnunet_em._napari.widgets.job_panel import JobPanel
 from napari_nnunet_em._napari.widgets.resume_offer import ResumeOffer
 from napari_nnunet_em._napari.widgets.segment_inputs import SegmentInputs
 from napari_nnunet_em._napari.wording import button_text
-from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome, start_once_drawn
+from napari_nnunet_em._napari.worker import start_once_drawn
 from napari_nnunet_em.errors import NnunetEmError, SettingsError
 
 if TYPE_CHECKING:
