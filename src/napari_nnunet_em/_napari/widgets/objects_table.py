@@ -12,17 +12,16 @@ from qtpy.QtWidgets import QComboBox, QMessageBox
 from napari_nnunet_em._napari.canvas_link import CanvasLink
 from napari_nnunet_em._napari.features import label_features
 from napari_nnunet_em._napari.object_session import ObjectSession
-from napari_nnunet_em._napari.object_tables import (
-    LayerTable,
+from napari_nnunet_em._napari.object_tables import LayerTable, stored_labels
+from napari_nnunet_em._napari.table_model import ObjectTableModel
+from napari_nnunet_em._napari.table_work import (
     fits,
     intensity_voxels,
     layer_voxels,
     measure_layer,
     open_table,
     save_deletions,
-    stored_labels,
 )
-from napari_nnunet_em._napari.table_model import ObjectTableModel
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.layer_choice import LayerBox
 from napari_nnunet_em._napari.widgets.layer_look import LayerLook

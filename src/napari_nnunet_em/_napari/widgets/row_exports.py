@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_nnunet_em._napari.cells import rows_text
 from napari_nnunet_em._napari.object_session import ObjectSession
-from napari_nnunet_em._napari.object_tables import export_rows
+from napari_nnunet_em._napari.table_work import export_rows
 from napari_nnunet_em._napari.widgets.object_list import ObjectList
 from napari_nnunet_em._napari.widgets.table_buttons import SELECTED, SHOWN
 from napari_nnunet_em._napari.widgets.task_panel import TaskPanel
