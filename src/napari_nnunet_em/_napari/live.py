@@ -29,7 +29,10 @@ STORE_KEY = "nnunet_em_store"
 """Key in a layer's metadata: the store that a result layer shows."""
 
 PREVIEW_KEY = "nnunet_em_preview"
-"""Key in a layer's metadata: what is known of the preview that it shows."""
+"""Key in a layer's metadata: it belongs to a preview, and nothing is made from it.
+
+What is known of the prediction, as a dict; or of a preview of objects, which of its layers it is, as a str.
+"""
 
 _COLORMAPS = ("magenta", "green", "cyan", "yellow", "red", "blue")
 

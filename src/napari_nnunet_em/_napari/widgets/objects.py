@@ -12,14 +12,14 @@ from napari_nnunet_em._napari.apply_run import ApplyRun
 from napari_nnunet_em._napari.form import Field
 from napari_nnunet_em._napari.jobwork import RunOutcome
 from napari_nnunet_em._napari.layerdata import KnownSize
-from napari_nnunet_em._napari.live import belongs_to
+from napari_nnunet_em._napari.live import PREVIEW_KEY, belongs_to
 from napari_nnunet_em._napari.objectsource import ObjectSource, job_store, object_source
 from napari_nnunet_em._napari.objectwords import apply_text, objects_name, preview_text
 from napari_nnunet_em._napari.outcome import Ending
 from napari_nnunet_em._napari.outputs import output_folder
 from napari_nnunet_em._napari.preview_worker import PreviewRunner
 from napari_nnunet_em._napari.previewbox import preview_box
-from napari_nnunet_em._napari.previewlayers import PREVIEW_KEY, PreviewLayers
+from napari_nnunet_em._napari.previewlayers import PreviewLayers
 from napari_nnunet_em._napari.request import known_voxel_size, source_path
 from napari_nnunet_em._napari.viewchanges import ViewChanges
 from napari_nnunet_em._napari.viewing import visible_box

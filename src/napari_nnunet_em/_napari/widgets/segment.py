@@ -16,7 +16,8 @@ from napari_nnunet_em._napari.jobwork import Engine, RunOutcome
 from napari_nnunet_em._napari.libraries import load_libraries
 from napari_nnunet_em._napari.notices import show_problem
 from napari_nnunet_em._napari.outcome import Ending
-from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
+from napari_nnunet_em._napari.predicted_layers import hide_previews
+from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer
 from napari_nnunet_em._napari.progresswords import preview_status, preview_text
 from napari_nnunet_em._napari.regions import looked_at
 from napari_nnunet_em._napari.remembered import remembered_folders
