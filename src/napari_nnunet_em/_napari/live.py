@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Labels
 from qtpy.QtCore import QTimer
 
 from napari_nnunet_em import io
@@ -175,6 +176,13 @@ def probability_colormap(index: int) -> str:
 def is_result(layer: Layer) -> bool:
     """Whether a layer shows what a job or a preview made."""
     return STORE_KEY in layer.metadata or PREVIEW_KEY in layer.metadata
+
+
+def hide_objects(viewer: ViewerModel, store: Path) -> None:
+    """Take the objects of a store off the screen; their layers stay in the list."""
+    for layer in viewer.layers:
+        if isinstance(layer, Labels) and belongs_to(layer, store):
+            layer.visible = False
 
 
 def belongs_to(layer: Layer, store: Path) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.layers import Image, Labels
+from napari.layers import Image
 from qtpy.QtWidgets import QWidget
 
 from napari_nnunet_em._napari.apply_run import ApplyRun
 from napari_nnunet_em._napari.form import Field
 from napari_nnunet_em._napari.jobwork import RunOutcome
 from napari_nnunet_em._napari.layerdata import KnownSize
-from napari_nnunet_em._napari.live import PREVIEW_KEY, belongs_to
+from napari_nnunet_em._napari.live import PREVIEW_KEY, hide_objects
 from napari_nnunet_em._napari.objectsource import ObjectSource, job_store, object_source
 from napari_nnunet_em._napari.objectwords import apply_text, objects_name, preview_text
 from napari_nnunet_em._napari.outcome import Ending
@@ -22,7 +22,7 @@ from napari_nnunet_em._napari.previewbox import preview_box
 from napari_nnunet_em._napari.previewlayers import PreviewLayers
 from napari_nnunet_em._napari.request import known_voxel_size, source_path
 from napari_nnunet_em._napari.viewchanges import ViewChanges
-from napari_nnunet_em._napari.viewing import visible_box
+from napari_nnunet_em._napari.viewing import slicing_axis, visible_box
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.objects_inputs import ObjectsInputs
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
@@ -162,7 +162,7 @@ class ObjectsWidget(DockWidget):
     def _request(self, layer: Image) -> PreviewRequest:
         chosen = self._chosen(layer)
         visible = visible_box(self._viewer, layer)
-        axis = max(3 - layer.ndim + self._viewer.dims.order[0] - (self._viewer.dims.ndim - layer.ndim), 0)
+        axis = slicing_axis(self._viewer, layer)
         view = preview_box(visible, axis, self.slices.value(), chosen.source.shape)
         self._complete_view = view.complete
         shown = visible.start[0] if axis == 0 else None
@@ -244,17 +244,11 @@ class ObjectsWidget(DockWidget):
         if self._layers is None or self.layer not in self._viewer.layers:
             return
         if not self._layers.showing():
-            self._hide_results()
+            # Below those of the preview, objects of before would mix their colours with them.
+            hide_objects(self._viewer, self._store or Path(self.output.value))
         wanted = {kind for kind, box in self.why.items() if box.isChecked()}
         self._layers.show(preview, wanted)
         self.inputs.show_found(preview_text(preview, self._complete_view), preview)
-
-    def _hide_results(self) -> None:
-        """Objects of before would lie below those of the preview, and colours would mix."""
-        store = self._store or Path(self.output.value)
-        for layer in self._viewer.layers:
-            if isinstance(layer, Labels) and belongs_to(layer, store):
-                layer.visible = False
 
     def _on_rested(self, problem: str) -> None:
         if problem:
