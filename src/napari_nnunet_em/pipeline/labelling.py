@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_nnunet_em.errors import JobMismatchError
 from napari_nnunet_em.geometry import Box, Shape
 from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, Segmented, segment_instances
-from napari_nnunet_em.instances.segment import WriteLabels
+from napari_nnunet_em.instances.found import WriteLabels
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec, check_output, sweep_partial
 from napari_nnunet_em.io.locking import only_writer
 from napari_nnunet_em.io.ngff import STAND_IN

@@ -16,7 +16,7 @@ from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.engine.moments import VolumeStatistics
 from napari_nnunet_em.geometry import Box, Shape, as_shape
 from napari_nnunet_em.instances import InstanceTask, Placement, Segmented, segment_instances
-from napari_nnunet_em.instances.segment import WriteLabels
+from napari_nnunet_em.instances.found import WriteLabels
 from napari_nnunet_em.io import Kind, MultiscaleSink
 from napari_nnunet_em.measurement import ValueScale, ValueSource, needs_range, store_table
 from napari_nnunet_em.model import ClassInfo
