@@ -15,7 +15,7 @@ from napari_nnunet_em.errors import JobMismatchError
 from napari_nnunet_em.geometry import Box, Shape
 from napari_nnunet_em.instances import ClassProbability, InstanceTask, Placement, Segmented, segment_instances
 from napari_nnunet_em.instances.found import WriteLabels
-from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec, check_output, sweep_partial
+from napari_nnunet_em.io import Kind, SinkSpec, check_output, sweep_partial
 from napari_nnunet_em.io.locking import only_writer
 from napari_nnunet_em.io.ngff import STAND_IN
 from napari_nnunet_em.measurement import store_table
@@ -23,7 +23,7 @@ from napari_nnunet_em.pipeline.clock import peak_memory_bytes
 from napari_nnunet_em.pipeline.identity import differences, digest
 from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.label_job import LabelJob
-from napari_nnunet_em.pipeline.objects import SETTINGS
+from napari_nnunet_em.pipeline.objects import SETTINGS, label_sink
 from napari_nnunet_em.pipeline.opening import versions
 from napari_nnunet_em.pipeline.prediction import open_or_create
 from napari_nnunet_em.pipeline.result import ClassResult, SegmentationResult
@@ -126,12 +126,7 @@ def _writer(job: LabelJob) -> Callable[[np.dtype[Any]], WriteLabels]:
     def create(dtype: np.dtype[Any]) -> WriteLabels:
         image = spec(np.dtype(np.uint8), Kind.IMAGE, channel_names=(_NAME,), attributes={STAND_IN: _NAME})
         stand_in = open_or_create(job.store, "", image)
-        name = f"labels/{_NAME}"
-        begun = MultiscaleSink.exists(job.store, name)
-        if begun and MultiscaleSink.open(job.store, name).spec.dtype != dtype:
-            shutil.rmtree(job.store / name)
-        sink = open_or_create(job.store, name, spec(dtype, Kind.LABELS))
-        sink.annotate({SETTINGS: job.settings.model_dump(mode="json")})
+        sink = label_sink(job.store, _NAME, spec(dtype, Kind.LABELS), job.settings)
 
         def write(box: Box, labels: NDArray[Any]) -> None:
             sink.write(box, labels)
@@ -143,16 +138,9 @@ def _writer(job: LabelJob) -> Callable[[np.dtype[Any]], WriteLabels]:
 
 
 def _finish(job: LabelJob, folder: JobFolder, found: Segmented, seconds: float) -> None:
-    own = ClassResult(
-        _NAME,
-        len(found.table),
-        job.store / "labels" / _NAME,
-        job.store / "tables" / f"{_NAME}.csv",
-        found.in_blocks,
-    )
     result = SegmentationResult(
         store=job.store,
-        objects=(own,),
+        objects=(ClassResult.of(job.store, _NAME, len(found.table), found.in_blocks),),
         voxel_size_nm=job.voxel_size_nm,
         voxel_size_source=job.probability.voxel_size_source,
         notes=found.notes,
