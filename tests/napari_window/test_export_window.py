@@ -238,6 +238,10 @@ def test_what_cannot_be_exported_is_said(opened, qtbot, tmp_path: Path) -> None:
     widget.form["overwrite"].value = True
     press(widget, qtbot)
     assert open_volume(tmp_path / "there.nrrd").shape == (4, 40, 50)
+    (tmp_path / "job.zarr" / ".nnunet-em").mkdir(parents=True)
+    (tmp_path / "job.zarr" / ".nnunet-em" / "job.json").write_text("{}")
+    widget.destination.value = str(tmp_path / "job.zarr")
+    assert "output of a job" in widget.note.text()  # also where overwriting is ticked
     widget.source.setCurrentText(FROM_FILE)
     widget.path.value = str(tmp_path / "missing.tif")
     refused("missing.tif does not exist")
