@@ -12,7 +12,7 @@ from napari_nnunet_em.io import MultiscaleSink
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.pipeline.boundary import boundary_channel
 from napari_nnunet_em.pipeline.journal import JobFolder
-from napari_nnunet_em.pipeline.prediction import CLASSES
+from napari_nnunet_em.pipeline.prediction import CLASSES, exclusive_classes, lost_classes
 
 
 def stored_job(store: Path, settings: InstanceSettings | None = None) -> Job:
@@ -74,7 +74,7 @@ def stored_class(store: Path, channel: int) -> StoredClass:
     Raises
     ------
     OutputError
-        If there is no prediction of ours.
+        If there is no prediction of ours, or exclusive classes are not told apart in it.
     ModelError
         If there are several classes and the model that tells how they exclude each other is gone.
     """
@@ -107,9 +107,15 @@ def class_source(
         Most probable classes, where they are stored.
     index : int
         Which class of the model.
+
+    Raises
+    ------
+    OutputError
+        If the classes of the model are exclusive, and not stored.
     """
-    # Exclusive classes may not share a voxel, however low the threshold.
-    exclusive = classes if len(bundle.classes) > 1 and not bundle.has_regions else None
+    exclusive = classes if exclusive_classes(bundle) else None
+    if exclusive is None and exclusive_classes(bundle):
+        raise lost_classes(probability.store)
     return ClassProbability(
         probability.levels[0],
         index,
