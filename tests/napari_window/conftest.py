@@ -10,11 +10,37 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
 
+from napari_nnunet_em import pipeline
+from napari_nnunet_em._napari.worker import Engine
 from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.progress import CancelToken, ProgressEvent
 from napari_nnunet_em.testing.phantom import Phantom
 
 VOXEL_SIZE_NM = (40.0, 8.0, 8.0)
 PLACE = {"scale": VOXEL_SIZE_NM, "units": ("nanometer",) * 3}
+
+
+class Stepwise:
+    """The pipeline, where a job stands still after a block until somebody lets it go on.
+
+    A test that looks at a job between two blocks would otherwise race with its thread. On a busy machine that
+    may have finished before the window has drawn the first of them.
+    """
+
+    def __init__(self, after: int = 1) -> None:
+        self.after = after
+        self.blocks = 0
+
+    @property
+    def engine(self) -> Engine:
+        return Engine(self._segment, pipeline.load_result)
+
+    def _segment(self, job: Any, *, cancel: CancelToken, **options: Any) -> Iterator[ProgressEvent]:
+        for event in pipeline.segment(job, cancel=cancel, **options):
+            self.blocks += event.box is not None
+            if event.box is not None and self.blocks == self.after:
+                cancel.pause()
+            yield event
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import threading
+import time
 import weakref
 
 import numpy as np
@@ -77,6 +79,37 @@ def test_a_layer_that_another_window_has_set_aside_is_freed_too(viewer, qtbot) -
     assert later() is not None
     qtbot.waitUntil(lambda: later() is None, timeout=10_000)
     assert gc.get_freeze_count() > 1000
+
+
+def test_threads_go_on_while_layers_are_removed(viewer, qtbot) -> None:
+    """A list of all objects holds those that are not finished, and Python then cannot finish them."""
+    owner, stop, failures = QObject(), threading.Event(), []
+    old = OldObjects(viewer, owner)
+    old.set_aside()
+    many = [[] for _ in range(300_000)]  # walking through them takes longer than a thread waits for its turn
+
+    def slow(count):
+        for number in range(count):
+            time.sleep(0)
+            yield number
+
+    def build() -> None:
+        while not stop.is_set():
+            try:
+                tuple(slow(200))
+            except SystemError as error:
+                failures.append(error)
+
+    thread = threading.Thread(target=build)
+    thread.start()
+    try:
+        for _ in range(20):
+            viewer.layers.remove(viewer.add_image(np.zeros((4, 4))))
+    finally:
+        stop.set()
+        thread.join()
+    assert failures == []
+    assert len(many) == 300_000
 
 
 def test_nothing_stays_aside_without_its_owner(viewer, qtbot) -> None:

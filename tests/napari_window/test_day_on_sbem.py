@@ -18,6 +18,8 @@ from napari_nnunet_em.config import InstanceSettings
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.pipeline.apply import apply_objects
 
+from .conftest import Stepwise
+
 pytestmark = [
     pytest.mark.gui,
     pytest.mark.slow,
@@ -41,6 +43,7 @@ def dock(viewer, name):
 
 def segment_with_a_stop(viewer, widget, qtbot) -> None:
     """Stop after the first block is on the screen, and go on."""
+    widget.jobs._engine = Stepwise(after=1).engine
     press(widget.progress.start_button, qtbot)
     qtbot.waitUntil(lambda: PROBABILITY in viewer.layers, timeout=2 * MINUTE)
     qtbot.waitUntil(lambda: np.asarray(level_zero(viewer.layers[PROBABILITY])).any(), timeout=2 * MINUTE)

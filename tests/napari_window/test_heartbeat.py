@@ -12,12 +12,14 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from .conftest import PLACE
+from .conftest import PLACE, Stepwise
 
 pytestmark = pytest.mark.gui
 
 MINUTE = 60_000
 BAR_SECONDS = 0.05
+BEATS = 6
+"""So many are worth judging."""
 
 
 class Heartbeat:
@@ -45,6 +47,8 @@ class Heartbeat:
 @pytest.mark.slow
 def test_the_window_is_never_busy_for_long(open_widget, em, qtbot) -> None:
     viewer, widget = open_widget()
+    steps = Stepwise(after=1)
+    widget.jobs._engine = steps.engine
     viewer.add_image(em[:9], name="em", **PLACE)
     added = []
     viewer.layers.events.inserted.connect(added.append)
@@ -62,11 +66,13 @@ def test_the_window_is_never_busy_for_long(open_widget, em, qtbot) -> None:
         heart.take()
         added.clear()
         act()
-        qtbot.waitUntil(until, timeout=3 * MINUTE)
+        qtbot.waitUntil(lambda: until() and len(heart.beats) >= BEATS + 2 * len(added), timeout=3 * MINUTE)
         QApplication.processEvents()
-        beats = heart.take()
-        assert len(beats) > 5
-        return beats[2 * len(added) :]
+        return heart.take()[2 * len(added) :]
+
+    def go_on() -> None:
+        steps.after = 3
+        widget.jobs.pause(False)
 
     def idle() -> bool:
         return not widget.busy
@@ -78,8 +84,10 @@ def test_the_window_is_never_busy_for_long(open_widget, em, qtbot) -> None:
     assert len(added) == 0  # the layer of the first is used again
     phases["start"] = phase(widget.start, lambda: len(blocks) >= 1)
     assert len(added) == 1
-    phases["run"] = phase(lambda: None, lambda: len(blocks) >= 3)
+    phases["run"] = phase(go_on, lambda: len(blocks) >= 3)
     phases["stop"] = phase(widget.stop, idle)
+    assert "Stopped" in widget.progress.status.text()
+    steps.after = 0  # to the end
     phases["continue"] = phase(widget.start, idle)
     assert len(added) == 1  # the objects; the probability was there
     longest = {name: max(beats) for name, beats in phases.items()}

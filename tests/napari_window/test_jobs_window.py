@@ -24,7 +24,7 @@ from napari_nnunet_em.pipeline.unfinished import UnfinishedJob
 from napari_nnunet_em.progress import ProgressEvent, Stage
 from napari_nnunet_em.testing.tiny_models import make_model_folder
 
-from .conftest import PLACE
+from .conftest import PLACE, Stepwise
 
 pytestmark = pytest.mark.gui
 
@@ -157,6 +157,7 @@ def test_a_job_survives_napari_and_is_offered_again(
         return viewer, widget, layer
 
     viewer, widget, _ = open_dock()
+    widget.jobs._engine = Stepwise(after=1).engine
     assert widget.offer.offered is None
     widget.form.input["voxel_size_nm"].value = "56, 8, 8"
     boxes = []

@@ -18,7 +18,7 @@ from napari_nnunet_em._napari.live import STORE_KEY
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.testing.tiny_models import make_model_folder
 
-from .conftest import PLACE, VOXEL_SIZE_NM
+from .conftest import PLACE, VOXEL_SIZE_NM, Stepwise
 
 pytestmark = pytest.mark.gui
 
@@ -38,6 +38,7 @@ def test_segment_fills_in_stops_resumes_and_equals_a_headless_run(
     open_widget, em, qtbot, tmp_path: Path
 ) -> None:
     viewer, widget = open_widget()
+    widget.jobs._engine = Stepwise(after=1).engine
     viewer.add_image(em, name="em", **PLACE)
     assert widget.progress.start_button.text() == "Segment mitochondria"
     assert widget.form.input["voxel_size_nm"].value == "40, 8, 8"

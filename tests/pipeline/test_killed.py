@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -20,14 +18,16 @@ from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.progress import Stage
 
 SCRIPT = """
-import sys, time
+import os, signal, sys, threading, time
 from napari_nnunet_em import Job, segment
 seen = {}
 for event in segment(Job.model_validate_json(sys.argv[1])):
     if event.box is not None or event.stage == "components":
         seen[event.stage] = seen.get(event.stage, 0) + 1
-        print(event.stage, seen[event.stage], flush=True)
-        time.sleep(float(sys.argv[2]))
+        if f"{event.stage} {seen[event.stage]}" == sys.argv[2]:
+            # Somewhere inside the next block.
+            threading.Timer(0.31, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        time.sleep(0.3)
 """
 
 
@@ -42,13 +42,8 @@ def same(store, other):
 def test_kill_9(moment, make_job):
     whole, job = make_job("whole.zarr"), make_job()
     run(whole)
-    command = [sys.executable, "-c", SCRIPT, job.model_dump_json(), "0.3"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            if line.strip() == moment:
-                time.sleep(0.31)  # somewhere inside the next block
-                os.kill(process.pid, signal.SIGKILL)
-                break
+    killed = subprocess.run([sys.executable, "-c", SCRIPT, job.model_dump_json(), moment], check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert not (job.store / ".nnunet-em/result.json").exists()
     run(job)
     same(job.store, whole.store)

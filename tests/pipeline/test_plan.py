@@ -173,14 +173,15 @@ def test_a_plan_is_quick_enough_to_follow_a_form(make_job, open_noise):
     volume = open_noise((2000, 30000, 30000), (64, 256, 256))
     opened = open_job(make_job(execution={"max_ram_gb": 4}), volume)
     plan_open_job(opened)
-    fastest = min(_seconds(lambda: plan_open_job(opened)) for _ in range(5))
-    assert fastest < 0.05  # of five, so that a busy machine does not decide
+    fastest = min(_processor_seconds(lambda: plan_open_job(opened)) for _ in range(5))
+    assert fastest < 0.05
 
 
-def _seconds(work):
-    begun = time.perf_counter()
+def _processor_seconds(work):
+    """Of this thread, so that a busy machine does not decide."""
+    begun = time.thread_time()
     work()
-    return time.perf_counter() - begun
+    return time.thread_time() - begun
 
 
 def test_the_output_is_never_larger_than_the_plan_says(make_job, memory_volume):

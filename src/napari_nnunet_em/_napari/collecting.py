@@ -12,11 +12,16 @@ import contextlib
 import gc
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QCoreApplication, QObject, QTimer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Layer
+
+_TIMES = "napari_nnunet_em_times_set_aside"
+"""Property of the application, for all windows have one garbage collector."""
 
 _REMOVAL_MILLISECONDS = 500
 
@@ -51,10 +56,12 @@ class OldObjects(QObject):  # type: ignore[misc]
         super().__init__(parent)
         self._viewer = viewer
         self._forgotten = False
+        self._added: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REMOVAL_MILLISECONDS)  # layers are often removed several at a time
         self._timer.timeout.connect(self._look_at_all)
+        viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         # Not a method of this object: by then the object is gone.
         parent.destroyed.connect(gc.unfreeze)
@@ -64,16 +71,23 @@ class OldObjects(QObject):  # type: ignore[misc]
         if self._forgotten:  # a thread may end after its dock was closed
             return
         gc.freeze()
+        QCoreApplication.instance().setProperty(_TIMES, _times_set_aside() + 1)
 
     def forget_viewer(self) -> None:
         """Set nothing aside any more, and leave the viewer alone."""
         self._forgotten = True
+        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._timer.stop()
         gc.unfreeze()
 
+    def _on_inserted(self, event: Any) -> None:
+        self._added[event.value] = _times_set_aside()
+
     def _on_removed(self, event: Any) -> None:
-        if _is_aside(event.value):
+        # Not asked of `gc.get_objects`: while somebody holds its list, `tuple` fails in other threads.
+        aside = self._added.get(event.value, -1) < _times_set_aside()
+        if aside and gc.get_freeze_count() > 0:
             self._timer.start()
 
     def _look_at_all(self) -> None:
@@ -82,6 +96,6 @@ class OldObjects(QObject):  # type: ignore[misc]
         self.set_aside()
 
 
-def _is_aside(thing: object) -> bool:
-    """Whether an object has been set aside, by whichever window: Python lists only those it looks at."""
-    return gc.get_freeze_count() > 0 and not any(other is thing for other in gc.get_objects())
+def _times_set_aside() -> int:
+    """How often any window has set objects aside."""
+    return int(QCoreApplication.instance().property(_TIMES) or 0)
