@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 import zarr
+from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtCore import Qt, QTimer
 from scipy import ndimage
@@ -18,9 +20,10 @@ from scipy import ndimage
 from napari_nnunet_em._napari import preview_worker
 from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
 from napari_nnunet_em._napari.layerdata import level_zero
-from napari_nnunet_em._napari.previewlayers import PREVIEW_KEY
+from napari_nnunet_em._napari.previewlayers import PREVIEW_KEY, PreviewLayers
 from napari_nnunet_em._napari.widgets.objects import ObjectsWidget
 from napari_nnunet_em.config import InstanceSettings, Job
+from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.instances.presets import PresetStore
 from napari_nnunet_em.instances.preview import Preview, preview_objects
 from napari_nnunet_em.pipeline import run
@@ -182,6 +185,22 @@ def test_the_preview_follows_the_view_and_shows_why(opened, qtbot) -> None:
     settle(widget, qtbot)
     widget.live.setChecked(False)
     assert not [x for x in viewer.layers if PREVIEW_KEY in x.metadata]
+
+
+def test_the_preview_stays_upon_its_layer_when_that_is_given_its_voxel_size() -> None:
+    viewer = ViewerModel()
+    source = viewer.add_image(blobs(), name="p")
+    layers = PreviewLayers(viewer, source)
+    start, shape = (2, 30, 40), (5, 20, 30)
+    box = Box(start, tuple(a + n for a, n in zip(start, shape, strict=True)))
+    found: Any = SimpleNamespace(box=box, labels=np.ones(shape, np.int32), evidence=None)
+    layers.show(found, set())
+    source.scale, source.units = PLACE["scale"], PLACE["units"]
+    layers.show(found, set())
+    preview = shown(viewer)
+    for voxel in ((0, 0, 0), (1, 2, 3)):
+        np.testing.assert_allclose(preview.data_to_world(voxel), source.data_to_world(np.add(start, voxel)))
+    assert preview.units == source.units
 
 
 def test_images_and_what_is_no_probability(opened, qtbot) -> None:

@@ -32,7 +32,8 @@ class KnownSize:
 
 def layer_shape(layer: Layer) -> Shape:
     """Voxels of the layer's full resolution along z, y and x."""
-    shape = tuple(level_zero(layer).shape)[-3:]
+    stored = tuple(level_zero(layer).shape)
+    shape = (stored[:-1] if getattr(layer, "rgb", False) else stored)[-3:]
     return as_shape((1,) * (3 - len(shape)) + shape)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import threading
 
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_nnunet_em._napari.request import Request
     from napari_nnunet_em.config import Job
@@ -118,7 +118,7 @@ class PreviewLayers:
         """One layer for each class: those of the last preview, which takes napari a tenth of the time."""
         source = self._wanted.request.layer
         ndim = min(source.ndim, 3)
-        older = [x for x in self._viewer.layers if PREVIEW_KEY in x.metadata]
+        older = [x for x in self._viewer.layers if _is_preview(x)]
         if [x.ndim for x in older] != [ndim] * len(self._data):
             for layer in older:
                 self._viewer.layers.remove(layer)
@@ -156,8 +156,13 @@ class PreviewLayers:
 def hide_previews(viewer: ViewerModel) -> None:
     """Take all previews off the screen; they stay in the list of layers, for the next one."""
     for layer in viewer.layers:
-        if PREVIEW_KEY in layer.metadata:
+        if _is_preview(layer):
             layer.visible = False
+
+
+def _is_preview(layer: Layer) -> bool:
+    """Whether a layer shows a view that was predicted; those of the Objects dock have a word there."""
+    return isinstance(layer.metadata.get(PREVIEW_KEY), dict)
 
 
 @dataclass(frozen=True)
