@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from napari_nnunet_em.config import InstanceSettings, Job
 from napari_nnunet_em.errors import OutputError
@@ -40,6 +41,20 @@ def stored_job(store: Path, settings: InstanceSettings | None = None) -> Job:
     if settings is not None:
         changes["instances"] = settings.model_copy(update={"enabled": True})
     return job.model_copy(update=changes)
+
+
+def stored_input(store: Path) -> dict[str, Any]:
+    """What a job was begun on: ``content`` (its `Volume.fingerprint`), ``shape`` and ``voxel_size_nm``.
+
+    Raises
+    ------
+    OutputError
+        If there is no job.
+    """
+    document = JobFolder(store).load("job") or {}
+    if "identity" not in document:
+        raise OutputError(f"{store} holds no job of this program: choose the output of one.")
+    return dict(document["identity"]["input"])
 
 
 @dataclass(frozen=True, eq=False)
