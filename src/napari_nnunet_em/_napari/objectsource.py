@@ -121,6 +121,6 @@ def segmented_volume(job: Job, layers: Iterable[Layer]) -> Volume | None:
         if fits and (layer.name == job.input.path or volume.fingerprint() == given["content"]):
             return volume
     raise InputError(
-        f"The image {job.input.path!r} that was segmented is needed to measure its objects, and it is neither "
-        "a file nor a layer of this window: open it again."
+        f"The image {job.input.path!r} that was segmented is needed to measure its objects, and it is "
+        "neither a file nor a layer of this window: open it again."
     )
