@@ -74,7 +74,7 @@ def test_a_region_for_machines(files: Path, capsys: pytest.CaptureFixture[str]) 
         (2, "labels.tif out.tif --region 0:9,0:9,0:9", "does not lie inside labels.tif"),
         (3, "missing.tif out.nii", "missing.tif does not exist"),
         (3, "two.h5 out.nii", "name one, for example two.h5:/a"),
-        (3, "labels.tif out.zarr", "give it with --voxel-size-nm"),
+        (3, "labels.tif out.zarr", r"state it (--voxel-size-nm)"),
         (3, "two.h5:/b out.nii", "holds the value"),
         (5, "labels.tif two.h5", "--overwrite"),
         (5, "labels.tif labels.tif --overwrite", "is the input"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,22 @@ def test_overwriting_only_when_told(tmp_path: Path, suffix: str) -> None:
     path = run_export(other, target, overwrite=True)
     np.testing.assert_array_equal(read_back(path)[0], other)
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("labels", [(), ("classes", "mitochondria")])
+def test_the_output_of_a_job_is_not_replaced(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    """An export's own folder is; see above. It has the same mark, but no job."""
+    store = tmp_path / "out.zarr"
+    run_export(make_labels((2, 20, 20), np.uint8), store)
+    (store / ".nnunet-em" / "job.json").write_text("{}")
+    shutil.rmtree(store / "labels")
+    for name in labels:
+        (store / "labels" / name).mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    lost = r"its image, its labels \(classes, mitochondria\) and their tables" if labels else "its image"
+    with pytest.raises(OutputError, match=f"output of a job, and {lost} would be lost: choose another"):
+        run_export(make_labels((3, 10, 10), np.uint16), store, overwrite=True)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_old_folder_comes_back_when_the_new_one_cannot_take_its_place(

@@ -7,7 +7,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
+from napari.components import ViewerModel
+from napari.layers import Labels
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -15,14 +18,16 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from napari_nnunet_em._napari import exporting
 from napari_nnunet_em._napari.layerdata import level_zero
+from napari_nnunet_em._napari.live import LiveLayers
 from napari_nnunet_em._napari.placement import offset_between
 from napari_nnunet_em._napari.regions import RegionKind
 from napari_nnunet_em._napari.widgets import dataset_dialog
 from napari_nnunet_em._napari.widgets.dataset_dialog import DatasetDialog, ask_for_datasets
 from napari_nnunet_em._napari.widgets.export import FROM_FILE
+from napari_nnunet_em._napari.worker import FoundObjects
 from napari_nnunet_em.export import ExportSettings, Format, export_labels
 from napari_nnunet_em.export.formats import FORMATS
-from napari_nnunet_em.io import list_choices, open_volume
+from napari_nnunet_em.io import Kind, Lattice, MultiscaleSink, SinkSpec, list_choices, open_volume
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage, finish
 
 from .conftest import PLACE, VOXEL_SIZE_NM
@@ -238,6 +243,10 @@ def test_what_cannot_be_exported_is_said(opened, qtbot, tmp_path: Path) -> None:
     widget.form["overwrite"].value = True
     press(widget, qtbot)
     assert open_volume(tmp_path / "there.nrrd").shape == (4, 40, 50)
+    (tmp_path / "job.zarr" / ".nnunet-em").mkdir(parents=True)
+    (tmp_path / "job.zarr" / ".nnunet-em" / "job.json").write_text("{}")
+    widget.destination.value = str(tmp_path / "job.zarr")
+    assert "output of a job" in widget.note.text()  # also where overwriting is ticked
     widget.source.setCurrentText(FROM_FILE)
     widget.path.value = str(tmp_path / "missing.tif")
     refused("missing.tif does not exist")
@@ -245,6 +254,51 @@ def test_what_cannot_be_exported_is_said(opened, qtbot, tmp_path: Path) -> None:
     (tmp_path / "bad.zarr" / "zarr.json").write_text("{")
     widget.path.value = str(tmp_path / "bad.zarr")
     assert "cannot be opened as Zarr" in widget.progress.status.text()
+
+
+@pytest.mark.parametrize("slices", [1, 4])
+def test_a_result_has_the_voxel_size_that_was_typed_where_its_image_has_none(
+    qapp, tmp_path: Path, slices: int
+) -> None:
+    """A TIFF in pixels is what most begin with; its result was exported without size and place."""
+    store, shape = tmp_path / "out.zarr", (slices, 32, 32)
+    common: dict[str, Any] = {
+        "shape": shape,
+        "voxel_size_nm": (56.0, 8.0, 8.0),
+        "origin_nm": (0.0, 800.0, 808.0),
+        "chunk_shape": shape,
+        "block_shape": shape,
+    }
+    MultiscaleSink.create(store, "", SinkSpec(dtype=np.dtype(np.uint8), kind=Kind.IMAGE, **common))
+    MultiscaleSink.create(
+        store, "labels/mito", SinkSpec(dtype=np.dtype(np.uint32), kind=Kind.LABELS, **common)
+    )
+    viewer = ViewerModel()
+    source = viewer.add_image(np.zeros((4, 200, 200)[-3 if slices > 1 else -2 :]), name="plain")
+    live = LiveLayers(viewer, source, store, ("mito",), Lattice().begun_at((0, 100, 101)))
+    live.show_probability()
+    live.show_objects([FoundObjects("mito", store / "labels" / "mito", pd.DataFrame({"id": [1]}))])
+    assert len(viewer.layers) == 3
+    for layer in viewer.layers[1:]:
+        volume = exporting.layer_volume(layer)
+        assert volume.voxel_size_nm == (56.0, 8.0, 8.0)
+        assert volume.origin_nm == (0.0, 800.0, 808.0)
+    painted = exporting.layer_volume(viewer.add_labels(np.ones((2, 8, 9), np.int32), name="painted"))
+    assert painted.voxel_size_nm is None
+    assert painted.origin == "The layer 'painted'"  # so that messages name it
+
+
+def test_what_a_file_does_not_keep_of_a_layer_is_said() -> None:
+    plain = Labels(cells(), **PLACE, translate=(1, 2, 3))
+    assert exporting.left_out(plain) == ""
+    looks: list[dict[str, Any]] = [
+        {"rotate": 30},
+        {"shear": [0.1]},
+        {"affine": np.diag([2.0, 1, 1])},
+        {"scale": (-8, 8)},
+    ]
+    for look in looks:
+        assert "does not keep" in exporting.left_out(Labels(cells()[0], **look))
 
 
 @pytest.mark.parametrize("how", ["button", "dock"])

@@ -5,25 +5,33 @@ from __future__ import annotations
 import gc
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 import zarr
-from napari.layers import Labels
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, QTimer
 from scipy import ndimage
 
 from napari_nnunet_em._napari import preview_worker
 from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
 from napari_nnunet_em._napari.layerdata import level_zero
-from napari_nnunet_em._napari.live import PREVIEW_KEY
+from napari_nnunet_em._napari.live import PREVIEW_KEY, STORE_KEY
+from napari_nnunet_em._napari.objectsource import segmented_volume
+from napari_nnunet_em._napari.previewlayers import PreviewLayers
 from napari_nnunet_em._napari.widgets.objects import ObjectsWidget
 from napari_nnunet_em.config import InstanceSettings, Job
+from napari_nnunet_em.errors import InputError
+from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.instances.presets import PresetStore
 from napari_nnunet_em.instances.preview import Preview, preview_objects
+from napari_nnunet_em.io import Volume
 from napari_nnunet_em.pipeline import run
+from napari_nnunet_em.pipeline.stored import stored_job
 from napari_nnunet_em.testing.tiny_models import make_model_folder
 
 from .conftest import PLACE, VOXEL_SIZE_NM
@@ -184,6 +192,22 @@ def test_the_preview_follows_the_view_and_shows_why(opened, qtbot) -> None:
     assert not [x for x in viewer.layers if PREVIEW_KEY in x.metadata]
 
 
+def test_the_preview_stays_upon_its_layer_when_that_is_given_its_voxel_size() -> None:
+    viewer = ViewerModel()
+    source = viewer.add_image(blobs(), name="p")
+    layers = PreviewLayers(viewer, source)
+    start, shape = (2, 30, 40), (5, 20, 30)
+    box = Box(start, tuple(a + n for a, n in zip(start, shape, strict=True)))
+    found: Any = SimpleNamespace(box=box, labels=np.ones(shape, np.int32), evidence=None)
+    layers.show(found, set())
+    source.scale, source.units = PLACE["scale"], PLACE["units"]
+    layers.show(found, set())
+    preview = shown(viewer)
+    for voxel in ((0, 0, 0), (1, 2, 3)):
+        np.testing.assert_allclose(preview.data_to_world(voxel), source.data_to_world(np.add(start, voxel)))
+    assert preview.units == source.units
+
+
 def test_images_and_what_is_no_probability(opened, qtbot) -> None:
     viewer, widget = opened
     flat = viewer.add_image(blobs(3)[5] / np.float32(255), name="flat")
@@ -271,6 +295,31 @@ def test_our_own_result_is_tuned_without_predicting_again(opened, qtbot, finishe
     (labels,) = result
     same_up_to_names(tuned, np.asarray(level_zero(labels)[part]))
     assert (finished / "0" / "zarr.json").stat().st_mtime_ns == written
+
+
+def test_the_segmented_image_is_found_under_another_name(finished: Path) -> None:
+    job = stored_job(finished)
+    assert segmented_volume(job, []) is None  # it is in a file
+    voxels = blobs(4, (12, 80, 90))
+    colours = Image(np.zeros((80, 90, 3), np.uint8), name="EM", rgb=True)
+    other, renamed = Image(voxels[::-1], name="other"), Image(voxels, name="renamed")
+    result = Image(voxels, name="result", metadata={STORE_KEY: str(finished)})
+
+    def found(path: str, *layers: Image) -> Volume | None:
+        given = job.input.model_copy(update={"path": path})
+        return segmented_volume(job.model_copy(update={"input": given}), layers)
+
+    assert found("volume.h5:/raw", renamed) is None  # the job opens it, or says why not
+    volume = found("EM", colours, other, result, renamed)
+    assert volume is not None
+    assert volume.array is renamed.data
+    assert volume.voxel_size_nm == VOXEL_SIZE_NM
+    other.name = "EM"
+    named = found("EM", renamed, other)
+    assert named is not None
+    assert named.array is other.data
+    with pytest.raises(InputError, match=r"'gone' .* neither a file nor a layer of this window: open"):
+        found("gone", colours, other, result)
 
 
 def test_two_windows_work_at_once_and_closing_stops_the_work(make_napari_viewer, qtbot) -> None:

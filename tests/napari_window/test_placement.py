@@ -69,6 +69,11 @@ def test_the_shape_of_a_multiscale_layer_is_that_of_its_first_level() -> None:
     assert layer_shape(Image(levels, multiscale=True)) == (8, 64, 64)
 
 
+def test_colours_are_no_axis_of_space() -> None:
+    assert layer_shape(Image(np.zeros((30, 40, 3), np.uint8), rgb=True)) == (1, 30, 40)
+    assert layer_shape(Image(np.zeros((5, 30, 40, 4), np.uint8), rgb=True)) == (5, 30, 40)
+
+
 def viewer_with(layer: Image, *, size=(20, 30), zoom=1.0, centre=(20.0, 25.0), step=2) -> ViewerModel:
     viewer = ViewerModel()
     viewer.add_layer(layer)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 
 from napari_nnunet_em import pipeline
 from napari_nnunet_em._napari.layerdata import level_zero
 from napari_nnunet_em._napari.live import PREVIEW_KEY
+from napari_nnunet_em._napari.previewing import PreviewLayers, PreviewRequest, hide_previews
+from napari_nnunet_em._napari.previewlayers import HEIGHTS, OBJECTS
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.pipeline.preview import PreviewPart
@@ -108,6 +112,41 @@ def test_the_newest_preview_wins_and_a_provisional_one_says_so(open_widget, em, 
     assert "estimated from samples" in widget.progress.status.text()
     np.testing.assert_allclose(layer.data_to_world((0, 0, 0))[0], 20 * VOXEL_SIZE_NM[0])
     assert [x.name for x in viewer.layers if widget.inputs.offers(x)] == ["em"]
+
+
+def test_what_the_objects_dock_previews_is_no_preview_of_the_view(em) -> None:
+    """Both docks note under one key that a layer is a preview; this one took over the other's labels."""
+    viewer = ViewerModel()
+    source = viewer.add_image(em, name="em", **PLACE)
+    theirs = [
+        viewer.add_labels(np.ones(em.shape, np.int32), metadata={PREVIEW_KEY: OBJECTS}),
+        viewer.add_image(np.ones(em.shape, np.float32), metadata={PREVIEW_KEY: HEIGHTS}),
+    ]
+    volume = open_volume(em, voxel_size_nm=VOXEL_SIZE_NM)
+    box = Box((2, 10, 20), (3, 30, 50))
+    request: Any = SimpleNamespace(layer=source, volume=volume, class_names=("mitochondria",))
+    layers = PreviewLayers(viewer, PreviewRequest(request, box))
+    layers.show(PreviewPart(box, np.full((1, *box.shape), 0.5, np.float32), provisional=False, runner="fake"))
+    assert "em mitochondria preview" in viewer.layers
+    hide_previews(viewer)
+    assert [layer.visible for layer in viewer.layers] == [True, True, True, False]
+    for layer in theirs:
+        assert layer in viewer.layers
+        assert np.all(layer.data == 1)
+
+
+def test_an_emptied_output_is_named_again_and_colours_are_refused(open_widget, em, qtbot) -> None:
+    viewer, widget = open_widget()
+    viewer.add_image(em, name="em", **PLACE)
+    widget.form.output["path"].widget.line_edit.value = ""
+    # An empty path is the folder in which napari was started.
+    assert widget.inputs.request().job.store.name == "em_mitochondria-2d.zarr"
+    viewer.add_image(np.zeros((30, 40, 3), np.uint8), name="colours", rgb=True)
+    widget.layers.setCurrentText("colours")
+    widget.form.input["voxel_size_nm"].value = "8, 8"
+    assert widget.region.note.text() == "1 × 30 × 40 voxels"
+    widget.start()
+    assert "holds colours" in widget.progress.status.text()
 
 
 def test_stop_ends_a_preview_and_a_fault_is_said_in_a_sentence(open_widget, em, qtbot) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+import pint
 import pytest
 
 from napari_nnunet_em._napari.choices import flip_choices, fold_choices, planes_choices, preset_choices
-from napari_nnunet_em._napari.layerdata import KnownSize
+from napari_nnunet_em._napari.layerdata import KnownSize, length_in_nm
 from napari_nnunet_em._napari.progresswords import finished_text, first_line, status_text
 from napari_nnunet_em._napari.wording import (
     as_text,
@@ -17,7 +18,7 @@ from napari_nnunet_em._napari.wording import (
     short_licence,
     voxel_size_note,
 )
-from napari_nnunet_em.config import ModelSettings, Planes, PredictionSettings, Preset
+from napari_nnunet_em.config import InputSettings, ModelSettings, Planes, PredictionSettings, Preset
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.progress import ProgressEvent, Stage
 
@@ -96,6 +97,15 @@ def test_the_voxel_size_note_tells_stated_entered_and_missing_apart() -> None:
     assert voxel_size_note(known, as_text(known.voxel_size_nm)) == "from layer scale and units"
     assert voxel_size_note(known, "50, 8, 8") == "as entered here"
     assert "states no voxel size" in voxel_size_note(KnownSize(None, "unknown"), None)
+
+
+@pytest.mark.parametrize(
+    "size", [(56.0, 8.0, 8.0), (4.54545454545, 8.123456789, 0.1), (1e7, 12345.678, 1 / 3)]
+)
+def test_a_voxel_size_in_the_form_is_the_one_that_is_stated(size: tuple[float, float, float]) -> None:
+    stated = length_in_nm(size, (pint.Unit("nanometer"),) * 3)
+    assert stated is not None
+    assert InputSettings(path="em", voxel_size_nm=as_text(stated)).voxel_size_nm == stated
 
 
 def test_notes_cannot_smuggle_in_markup() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import threading
-import weakref
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from napari.qt.threading import create_worker
+from napari.qt.threading import FunctionWorker, create_worker
 from qtpy.QtCore import QObject
 
 from napari_nnunet_em._napari.jobwork import Engine, RunOutcome, make_worker, run_job
@@ -115,17 +115,23 @@ def test_quitting_waits_for_the_block_in_hand_and_lets_the_job_clean_up(qtbot) -
 
 
 @pytest.mark.gui
-def test_a_worker_that_nobody_keeps_is_started_later_unless_its_owner_goes(qtbot) -> None:
+def test_a_worker_is_made_later_unless_its_owner_goes(qtbot, make_napari_viewer) -> None:
+    """napari asks about pending work before it closes a window, also about work that will never begin."""
+    tasks = make_napari_viewer().window._task_status_manager
+    made: list[str] = []
     done: list[str] = []
+
+    def make(name: str) -> FunctionWorker:
+        made.append(name)
+        return create_worker(lambda: done.append(name), _start_thread=False)
+
     staying, going = QObject(), QObject()
-    kept = []
     for name, owner in (("staying", staying), ("going", going)):
-        worker = create_worker(lambda name=name: done.append(name))
-        kept.append(weakref.ref(worker))
-        start_once_drawn(worker, owner)
-        del worker
-    gc.collect()
+        start_once_drawn(partial(make, name), owner)
+    assert not made
+    assert not tasks.is_busy()
     going.deleteLater()
+    gc.collect()
     qtbot.waitUntil(lambda: bool(done))
-    qtbot.waitUntil(lambda: all(worker() is None for worker in kept))
-    assert done == ["staying"]
+    assert made == done == ["staying"]
+    qtbot.waitUntil(lambda: not tasks.is_busy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_nnunet_em.errors import Cancelled, InputError, JobMismatchError, Out
 from napari_nnunet_em.instances import InstanceTask, Placement, segment_instances
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.measurement import ObjectTable
-from napari_nnunet_em.pipeline import load_result, run
+from napari_nnunet_em.pipeline import load_result, run, segment
 from napari_nnunet_em.pipeline.apply import apply_objects
 from napari_nnunet_em.pipeline.label_job import LabelJob, volume_probability
 from napari_nnunet_em.pipeline.labelling import label_probability
@@ -113,6 +114,28 @@ def test_objects_asked_for_later_are_those_asked_for_at_once(make_job, tmp_path:
         labels = [zarr.open_group(found.labels, mode="r")["0"][...] for found in (ours, theirs)]
         np.testing.assert_array_equal(*labels)
     assert sum(found.count for found in at_once.objects) > 5
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_store_without_the_classes_gives_no_empty_objects(make_job, tmp_path: Path, finished: bool) -> None:
+    """Versions before 8d4c4af wrote none where neither classes nor objects were asked for."""
+    folder = make_model_folder(tmp_path / "model", labels={"background": 0, "mito": 1, "vesicle": 2})
+    job = make_job(
+        model={"path": str(folder)}, output={"classes": False}, instances={"threshold": 0.3, "enabled": False}
+    )
+    events = segment(job)
+    next(event for event in events if event.box is not None)
+    if finished:
+        list(events)
+    events.close()
+    shutil.rmtree(job.store / "labels")
+    settings = job.instances
+    with pytest.raises(OutputError, match=r"no image of classes.*to another output, or delete"):
+        list(apply_objects(job.store, settings))
+    with pytest.raises(OutputError, match="no image of classes"):
+        stored_class(job.store, 0)
+    assert run(job).objects == ()  # what does not need them is finished, and leaves none that look complete
+    assert not (job.store / "labels").exists()
 
 
 def labelled(stored, settings: InstanceSettings) -> np.ndarray:

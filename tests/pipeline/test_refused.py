@@ -12,8 +12,10 @@ import pytest
 import tifffile
 
 from napari_nnunet_em.errors import InputError, ModelError, OutputError, SettingsError
+from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.pipeline import load_result, run, segment
+from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.progress import Stage
 from napari_nnunet_em.testing.tiny_models import make_model_folder
 
@@ -204,3 +206,11 @@ def test_a_damaged_hdf5_chunk(make_job, tmp_path, image):
         file.seek(offset)
         file.write(b"\x00" * 64)
     refused(make_job(input={"path": str(path), "voxel_size_nm": (20, 10, 10)}), InputError, "cannot be read")
+
+
+def test_an_output_that_is_gone_is_said_to_be_gone(tmp_path):
+    folder = JobFolder(tmp_path / "out.zarr")
+    folder.save("job", {})
+    shutil.rmtree(folder.store)
+    with pytest.raises(OutputError, match="its folder is gone: the output was moved or deleted"):
+        folder.record(Box((0, 0, 0), (1, 2, 3)))

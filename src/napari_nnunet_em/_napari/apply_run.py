@@ -95,7 +95,7 @@ class ApplyRun(QObject):  # type: ignore[misc]
 
     def _own_job(self, store: Path) -> tuple[Engine | None, Stored, Volume | None]:
         job = stored_job(store, self._settings)
-        return None, job, segmented_volume(job, self._viewer.layers, self._chosen.source.shape)
+        return None, job, segmented_volume(job, self._viewer.layers)
 
     def _label_job(self, output: Path) -> tuple[Engine | None, Stored, Volume | None]:
         probability = self._chosen.volume

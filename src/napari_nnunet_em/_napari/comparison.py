@@ -32,7 +32,9 @@ def layer_labels(layer: Labels) -> LabelImage:
             "split it (Layer > Split Stack) and choose one part."
         )
     known = layer_voxel_size(layer)
-    volume = open_volume(data, axes=axes).with_voxel_size(known.voxel_size_nm, known.source)
+    volume = open_volume(data, axes=axes)
+    if known.voxel_size_nm is not None:  # else what the array itself states, where it is a stored one
+        volume = volume.with_voxel_size(known.voxel_size_nm, known.source)
     return LabelImage(volume, objects=STORE_KEY in layer.metadata)
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 VoxelSizeNm = tuple[float, float, float]
 
+VOXEL_SIZE_KEY = "voxel_size_nm"
+"""Key in a layer's metadata: its voxel size, for a layer whose scale has no unit of length."""
+
 
 @dataclass(frozen=True)
 class KnownSize:
@@ -32,7 +35,8 @@ class KnownSize:
 
 def layer_shape(layer: Layer) -> Shape:
     """Voxels of the layer's full resolution along z, y and x."""
-    shape = tuple(level_zero(layer).shape)[-3:]
+    stored = tuple(level_zero(layer).shape)
+    shape = (stored[:-1] if getattr(layer, "rgb", False) else stored)[-3:]
     return as_shape((1,) * (3 - len(shape)) + shape)
 
 
@@ -52,7 +56,7 @@ def layer_voxel_size(layer: Layer) -> KnownSize:
     sizes = length_in_nm(layer.scale[-spatial:], layer.units[-spatial:])
     if sizes is not None:
         return KnownSize(_three([abs(s) for s in sizes]), "layer scale and units")
-    noted = layer.metadata.get("voxel_size_nm")
+    noted = layer.metadata.get(VOXEL_SIZE_KEY)
     if noted is not None and len(noted) in (2, 3):
         return KnownSize(_three([float(s) for s in noted]), "layer metadata")
     return KnownSize(None, "unknown")

@@ -12,7 +12,7 @@ from qtpy.QtCore import QTimer
 
 from napari_nnunet_em import io
 from napari_nnunet_em._napari.features import LABELS_KEY, label_features
-from napari_nnunet_em._napari.layerdata import layer_shape, level_zero
+from napari_nnunet_em._napari.layerdata import VOXEL_SIZE_KEY, layer_shape, level_zero
 from napari_nnunet_em._napari.lazyviews import FixedAxes
 from napari_nnunet_em._napari.placement import result_placement
 
@@ -82,7 +82,8 @@ class LiveLayers:
         """Add the probability layers, in place of older ones of the same store."""
         if self.probability:
             return
-        levels = io.MultiscaleSink.open(self._store, "").levels
+        sink = io.MultiscaleSink.open(self._store, "")
+        levels, metadata = sink.levels, self._metadata(sink)
         names = [f"{self._prefix} {name} probability" for name in self._names]
         self._drop_older(names, levels)
         for channel, name in enumerate(names):
@@ -96,11 +97,12 @@ class LiveLayers:
                     blending="additive",
                     opacity=0.6,
                     contrast_limits=probability_limits(levels[0].dtype),
-                    metadata={STORE_KEY: str(self._store)},
+                    metadata=metadata,
                     **self._placement,
                 )
             else:
                 layer.data = self._lazy(levels, channel)
+                layer.metadata = {**layer.metadata, **metadata}
                 layer.visible = True
             self.probability.append(layer)
 
@@ -119,16 +121,15 @@ class LiveLayers:
         """Add a labels layer for each class, with the object table as its features."""
         self.stop()
         for objects in found:
-            levels = io.MultiscaleSink.open(
-                self._store, objects.labels.relative_to(self._store).as_posix()
-            ).levels
+            sink = io.MultiscaleSink.open(self._store, objects.labels.relative_to(self._store).as_posix())
+            levels = sink.levels
             self._viewer.add_labels(
                 self._lazy(levels, None),
                 multiscale=len(levels) > 1,
                 name=f"{self._prefix} {objects.name}",
                 opacity=0.6,
                 features=label_features(objects.table),
-                metadata={STORE_KEY: str(self._store), LABELS_KEY: str(objects.labels)},
+                metadata={**self._metadata(sink), LABELS_KEY: str(objects.labels)},
                 **self._placement,
             )
         if found:
@@ -139,6 +140,10 @@ class LiveLayers:
         """Redraw once more, the thumbnails too, and then no longer."""
         self._timer.stop()
         self.refresh(thumbnail=True)
+
+    def _metadata(self, sink: io.MultiscaleSink) -> dict[str, Any]:
+        """What a layer notes of its store; the voxel size too, because the source layer may state none."""
+        return {STORE_KEY: str(self._store), VOXEL_SIZE_KEY: sink.spec.voxel_size_nm}
 
     def _lazy(self, levels: list[Any], channel: int | None) -> Any:
         """Pyramid levels, or the only one, without the axes that the source layer does not have."""

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
 from napari_nnunet_em._napari.layerdata import level_zero
 from napari_nnunet_em._napari.lazyviews import FixedAxes
-from napari_nnunet_em._napari.live import STORE_KEY
-from napari_nnunet_em._napari.request import layer_volume, source_path
-from napari_nnunet_em.errors import NnunetEmError
+from napari_nnunet_em._napari.live import STORE_KEY, is_result
+from napari_nnunet_em._napari.request import layer_channels, layer_volume, source_path
+from napari_nnunet_em.errors import InputError, NnunetEmError
 from napari_nnunet_em.instances import ClassProbability
+from napari_nnunet_em.io.from_hdf5 import split_address
 from napari_nnunet_em.pipeline.label_job import volume_probability
-from napari_nnunet_em.pipeline.stored import stored_class, stored_job
+from napari_nnunet_em.pipeline.stored import stored_class, stored_input, stored_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from napari.layers import Image, Layer
 
@@ -91,7 +92,7 @@ def object_source(
     return ObjectSource(volume_probability(volume), volume.voxel_size_nm, volume=volume)
 
 
-def segmented_volume(job: Job, layers: Iterable[Layer], shape: Sequence[int]) -> Volume | None:
+def segmented_volume(job: Job, layers: Iterable[Layer]) -> Volume | None:
     """The volume that a job segmented, where it is a layer and no file; None leaves it to the job.
 
     Parameters
@@ -99,18 +100,27 @@ def segmented_volume(job: Job, layers: Iterable[Layer], shape: Sequence[int]) ->
     job : Job
         As stored.
     layers : iterable of Layer
-        Those of the viewer. The job itself checks the content of what is taken.
-    shape : sequence of int, (z, y, x)
-        Voxels of the result.
+        Those of the viewer. A layer of the same name is taken as it is, for the job itself checks its
+        content; among others, which may have been given another name since, the one with the same voxels.
+
+    Raises
+    ------
+    InputError
+        If it is neither a file nor a layer.
     """
-    if Path(job.input.path).exists():
+    if Path(job.input.path).exists() or split_address(job.input.path) is not None:
         return None
-    region = job.prediction.region
-    for layer in layers:
-        named = layer.name == job.input.path and layer._type_string == "image"
-        if not named or (job.input.level and not layer.multiscale):
-            continue
-        volume = layer_volume(layer, 1, job.input.voxel_size_nm, job.input.level)
-        if region is not None or volume.shape == tuple(shape):
+    given = stored_input(job.store)
+    images = [x for x in layers if x._type_string == "image" and not is_result(x)]
+    for layer in sorted(images, key=lambda x: x.name != job.input.path):
+        try:
+            volume = layer_volume(layer, layer_channels(layer), job.input.voxel_size_nm, job.input.level)
+        except InputError:
+            continue  # it has colours, say, or no such level
+        fits = list(volume.shape) == given["shape"]
+        if fits and (layer.name == job.input.path or volume.fingerprint() == given["content"]):
             return volume
-    return None
+    raise InputError(
+        f"The image {job.input.path!r} that was segmented is needed to measure its objects, and it is "
+        "neither a file nor a layer of this window: open it again."
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nnunet_em._napari.live import PREVIEW_KEY
-from napari_nnunet_em._napari.placement import result_placement
+from napari_nnunet_em._napari.placement import move, result_placement
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -90,8 +90,7 @@ class PreviewLayers:
             }
             self._layers[kind] = self._add(kind, data, keywords)
             return
-        if not np.array_equal(layer.translate, place["translate"]):
-            layer.translate = place["translate"]
+        move(layer, place)
         layer.data = data
 
     def _add(self, kind: str, data: Any, keywords: dict[str, Any]) -> Layer:

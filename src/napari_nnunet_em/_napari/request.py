@@ -13,7 +13,7 @@ from napari_nnunet_em._napari.placement import placed
 from napari_nnunet_em.errors import InputError, NnunetEmError
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_nnunet_em.config import Job
     from napari_nnunet_em.geometry import Shape
@@ -99,6 +99,12 @@ def layer_volume(
     volume = volume.at_level(level).with_voxel_size(voxel_size_nm, "entered in napari")
     volume = placed(volume, layer.translate[-3:], layer.units[-3:])
     return dataclasses.replace(volume, origin=source_path(layer) or f"napari layer {layer.name!r}")
+
+
+def layer_channels(layer: Layer) -> int:
+    """As many as the layer has, for a job that was begun on its volume, so that they fit."""
+    shape = level_zero(layer).shape
+    return int(shape[0]) if len(shape) == 4 else 1
 
 
 def source_path(layer: Image) -> str | None:

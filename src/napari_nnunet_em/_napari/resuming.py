@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nnunet_em._napari.levels import layer_levels
-from napari_nnunet_em._napari.request import Request, layer_volume, source_path
+from napari_nnunet_em._napari.request import Request, layer_channels, layer_volume, source_path
 from napari_nnunet_em.errors import NnunetEmError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def search_unfinished(layer: Image, folders: Sequence[Path]) -> Search:
     found: list[UnfinishedJob] = []
     try:
         for level in layer_levels(layer):
-            volume = layer_volume(layer, _channels(layer), None, level.number)
+            volume = layer_volume(layer, layer_channels(layer), None, level.number)
             jobs = find_unfinished(folders, volume.fingerprint())
             found += [replace(job, job=_at_level(job.job, level.number)) for job in jobs]
     except (NnunetEmError, OSError):
@@ -66,15 +66,9 @@ def resumed(layer: Image, found: UnfinishedJob, near: Shape | None = None) -> Re
     What is near a voxel of the layer's full resolution, (z, y, x), comes first.
     """
     given = found.job.input
-    volume = layer_volume(layer, _channels(layer), given.voxel_size_nm, given.level)
+    volume = layer_volume(layer, layer_channels(layer), given.voxel_size_nm, given.level)
     own = None if near is None else volume.lattice(volume.level).nearest(near, volume.shape)
     return Request(found.job, volume, layer, found.class_names, own)
-
-
-def _channels(layer: Image) -> int:
-    """As many as the layer has: the job was begun on this volume, so that they fit."""
-    shape = layer.data.shapes[0] if layer.multiscale else layer.data.shape
-    return int(shape[0]) if len(shape) == 4 else 1
 
 
 def folders_to_search(layer: Image, proposed: Sequence[Path]) -> list[Path]:

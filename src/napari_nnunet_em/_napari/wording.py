@@ -98,7 +98,8 @@ def as_text(value: Any) -> str:
     """A setting as one would type it: ``56, 8, 8`` for a tuple."""
     if isinstance(value, list | tuple):
         return ", ".join(as_text(v) for v in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    # As many digits as `length_in_nm` gives: what is typed for the user must be what the layer states.
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def voxel_size_note(known: KnownSize, typed: str | None) -> str:

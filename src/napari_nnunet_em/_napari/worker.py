@@ -60,15 +60,15 @@ def token_worker(
     return worker
 
 
-def start_once_drawn(worker: WorkerBase, owner: QObject) -> None:
+def start_once_drawn(make: Callable[[], WorkerBase], owner: QObject) -> None:
     """Start a worker when the window has drawn what has just been opened; never, if its owner goes before.
 
-    A thread that imports libraries takes half of Python's time, and a dock would open half as fast.
+    A thread that imports libraries takes half of Python's time, and a dock would open half as fast. The
+    worker is made only then, because napari asks about all that are not done before it closes a window.
     """
 
     def start() -> None:
-        # Keeps the worker meanwhile: PyQt forgets a method with its object, which nobody else holds.
-        worker.start()
+        make().start()
 
     timer = QTimer(owner)
     timer.setSingleShot(True)

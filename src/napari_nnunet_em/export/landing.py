@@ -11,7 +11,7 @@ from pathlib import Path
 
 from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.io.locking import only_writer
-from napari_nnunet_em.io.output import check_apart, is_ours
+from napari_nnunet_em.io.output import JOB_FILE, JOB_FOLDER, check_apart, is_ours
 from napari_nnunet_em.io.staging import explained, rename_over
 
 
@@ -30,13 +30,13 @@ def landing(destination: Path, origin: str, *, folder: bool, overwrite: bool) ->
     folder : bool
         Whether the format is a folder.
     overwrite : bool
-        Whether what is there may be replaced: a file, or a folder that this program wrote.
+        Whether what is there may be replaced: a file, or a folder that an export wrote.
 
     Raises
     ------
     OutputError
-        When the destination exists and may not be replaced, is being written by a job, is or holds the source
-        or lies inside it, or cannot be written.
+        When the destination exists and may not be replaced, is the output of a job, is being written, is or
+        holds the source or lies inside it, or cannot be written.
     """
     check_destination(destination, origin, folder=folder, overwrite=overwrite)
     _check_idle(destination)
@@ -78,6 +78,20 @@ def check_destination(destination: Path, origin: str, *, folder: bool, overwrite
             f"{destination} is not replaced because this program did not write it: delete it yourself, or "
             "choose another destination."
         )
+    if folder:
+        _check_no_job(destination)
+
+
+def _check_no_job(store: Path) -> None:
+    """Refuse the output of a job: an export holds one image, and hours of work would go for it."""
+    if not (store / JOB_FOLDER / JOB_FILE).is_file():
+        return
+    labels = sorted(path.name for path in (store / "labels").glob("*") if path.is_dir())
+    what = f"its image, its labels ({', '.join(labels)}) and their tables" if labels else "its image"
+    raise OutputError(
+        f"{store} is not replaced because it is the output of a job, and {what} would be lost: choose "
+        "another destination, or delete it yourself first."
+    )
 
 
 def _check_idle(destination: Path) -> None:

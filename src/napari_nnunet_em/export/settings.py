@@ -114,7 +114,8 @@ class ExportSettings(Settings):
     overwrite: bool = Field(
         False,
         title="Overwrite",
-        description="Replace a destination that exists. Of folders, only outputs of this program.",
+        description="Replace a destination that exists. Of folders, only what an export wrote, not the "
+        "output of a job.",
     )
 
 

@@ -55,9 +55,9 @@ def write_ome_zarr(task: ExportTask) -> Events[None]:
 def _spec(task: ExportTask, kind: Kind, dtype: np.dtype[Any], stands_for: str | None = None) -> SinkSpec:
     if task.voxel_size_nm is None or task.origin_nm is None:
         raise InputError(
-            f"{task.volume.origin} states no voxel size, and OME-Zarr stores one: give it with "
-            "--voxel-size-nm, or give the layer a scale with a unit of length, such as layer.scale = "
-            "(40, 8, 8) and layer.units = 'nm'."
+            f"{task.volume.origin} states no voxel size, and OME-Zarr stores one: state it "
+            "(--voxel-size-nm), or give the layer a scale with a unit of length, in napari's console with "
+            "layer.scale = (40, 8, 8) and layer.units = 'nm'."
         )
     packed = task.compression is Compression.ZSTD
     plain = kind is Kind.LABELS or stands_for is not None

@@ -135,6 +135,12 @@ class JobFolder:
 def _explained(file: Path) -> Iterator[None]:
     try:
         yield
+    except FileNotFoundError as error:
+        raise OutputError(
+            f"{file} cannot be written because its folder is gone: the output was moved or deleted, or its "
+            "drive disconnected, while the job ran; bring it back or choose another output, then run the "
+            "same job again."
+        ) from error
     except OSError as error:
         raise OutputError(
             f"{file} cannot be written ({error.strerror or error}); free space or check the permissions, "

@@ -14,9 +14,11 @@ from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.engine.output import Encoder
 from napari_nnunet_em.engine.preprocess import Preprocessor
 from napari_nnunet_em.engine.sweep import Sweep
+from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.geometry import Box, Shape
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
 from napari_nnunet_em.io.voxel_size import VoxelSizeNm
+from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.pipeline.consensus import WaitingPart, averaged, discard_parts, part_layout, part_path
 from napari_nnunet_em.pipeline.early import EarlyRunner
 from napari_nnunet_em.pipeline.identity import digest
@@ -28,6 +30,7 @@ from napari_nnunet_em.pipeline.sweeps import SweepPlan, Work, run_plan
 from napari_nnunet_em.progress import CancelToken, Events
 
 CLASSES = "classes"
+_CLASS_IMAGE = f"labels/{CLASSES}"
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def _predict(
     *others, source = yield from prepare_sources(opened, folder, cancel)
     encoder = Encoder.of(opened.bundle, opened.job.output.probability_type)
     layout = job_layout(opened, source, folder)
-    sinks = _open_sinks(opened, layout, encoder)
+    sinks = _open_sinks(opened, layout, encoder, folder)
     own = SweepPlan.of(folder, source, layout, opened.region, "", near)
     waiting = [] if own.complete else [_waiting(opened, folder, (other, source)) for other in others]
     work = Work([*(plan for plan, _ in waiting), own], cancel)
@@ -172,23 +175,39 @@ def _waiting(
     return SweepPlan.of(folder, source, layout, opened.region, name), part
 
 
-def _open_sinks(opened: OpenJob, layout: Layout, encoder: Encoder) -> Sinks:
+def _open_sinks(opened: OpenJob, layout: Layout, encoder: Encoder, folder: JobFolder) -> Sinks:
     names = tuple(c.name for c in opened.bundle.classes)
     image = sink_spec(opened, layout, encoder.dtype, Kind.IMAGE, names)
     store = opened.job.store
     probability = open_or_create(store, "", image)
     classes = None
-    if writes_classes(opened):
-        labels = sink_spec(opened, layout, np.dtype(encoder.classes_dtype), Kind.LABELS)
-        classes = open_or_create(store, f"labels/{CLASSES}", labels)
+    if MultiscaleSink.exists(store, _CLASS_IMAGE) or not folder.finished_blocks():
+        if writes_classes(opened):
+            labels = sink_spec(opened, layout, np.dtype(encoder.classes_dtype), Kind.LABELS)
+            classes = open_or_create(store, _CLASS_IMAGE, labels)
+    elif opened.job.instances.enabled and exclusive_classes(opened.bundle):
+        raise lost_classes(store)  # before hours are spent on the rest
     return Sinks(probability, classes)
 
 
 def writes_classes(opened: OpenJob) -> bool:
     """Whether the job stores the image of classes."""
-    exclusive = len(opened.bundle.classes) > 1 and not opened.bundle.has_regions
     # Objects of exclusive classes are told apart by it, also those that are asked for later.
-    return opened.job.output.classes or exclusive
+    return opened.job.output.classes or exclusive_classes(opened.bundle)
+
+
+def exclusive_classes(bundle: ModelBundle) -> bool:
+    """Whether no voxel may belong to objects of two classes, however low the threshold."""
+    return len(bundle.classes) > 1 and not bundle.has_regions
+
+
+def lost_classes(store: Path) -> OutputError:
+    """What is said where the image of exclusive classes is missing: objects of an empty one would be none."""
+    return OutputError(
+        f"{store} holds no image of classes ({_CLASS_IMAGE}), which tells the objects of its classes apart: "
+        "it was deleted, or an earlier version did not write it. Segment the volume again to another output, "
+        "or delete this one first."
+    )
 
 
 def sink_spec(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from napari_nnunet_em.config import InstanceSettings, Job
 from napari_nnunet_em.errors import OutputError
@@ -12,7 +13,7 @@ from napari_nnunet_em.io import MultiscaleSink
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.pipeline.boundary import boundary_channel
 from napari_nnunet_em.pipeline.journal import JobFolder
-from napari_nnunet_em.pipeline.prediction import CLASSES
+from napari_nnunet_em.pipeline.prediction import CLASSES, exclusive_classes, lost_classes
 
 
 def stored_job(store: Path, settings: InstanceSettings | None = None) -> Job:
@@ -40,6 +41,20 @@ def stored_job(store: Path, settings: InstanceSettings | None = None) -> Job:
     if settings is not None:
         changes["instances"] = settings.model_copy(update={"enabled": True})
     return job.model_copy(update=changes)
+
+
+def stored_input(store: Path) -> dict[str, Any]:
+    """What a job was begun on: ``content`` (its `Volume.fingerprint`), ``shape`` and ``voxel_size_nm``.
+
+    Raises
+    ------
+    OutputError
+        If there is no job.
+    """
+    document = JobFolder(store).load("job") or {}
+    if "identity" not in document:
+        raise OutputError(f"{store} holds no job of this program: choose the output of one.")
+    return dict(document["identity"]["input"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +89,7 @@ def stored_class(store: Path, channel: int) -> StoredClass:
     Raises
     ------
     OutputError
-        If there is no prediction of ours.
+        If there is no prediction of ours, or exclusive classes are not told apart in it.
     ModelError
         If there are several classes and the model that tells how they exclude each other is gone.
     """
@@ -107,9 +122,15 @@ def class_source(
         Most probable classes, where they are stored.
     index : int
         Which class of the model.
+
+    Raises
+    ------
+    OutputError
+        If the classes of the model are exclusive, and not stored.
     """
-    # Exclusive classes may not share a voxel, however low the threshold.
-    exclusive = classes if len(bundle.classes) > 1 and not bundle.has_regions else None
+    exclusive = classes if exclusive_classes(bundle) else None
+    if exclusive is None and exclusive_classes(bundle):
+        raise lost_classes(probability.store)
     return ClassProbability(
         probability.levels[0],
         index,

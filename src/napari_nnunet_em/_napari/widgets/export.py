@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels, Layer
 from qtpy.QtWidgets import QComboBox, QLabel, QWidget
 
-from napari_nnunet_em._napari.exporting import layer_volume, run_export
+from napari_nnunet_em._napari.exporting import layer_volume, left_out, run_export
 from napari_nnunet_em._napari.form import Field, SettingsForm
 from napari_nnunet_em._napari.levels import full_level
 from napari_nnunet_em._napari.outputs import completed
@@ -221,6 +221,8 @@ class ExportWidget(DockWidget):
             settings = self._settings(region=None)
             kind = choose_format(path, settings)
             check_destination(path, "memory", folder=kind is Format.OME_ZARR, overwrite=settings.overwrite)
-            self.note.setText(export_note(kind))
+            layer = self._layer()
+            lost = "" if layer is None else left_out(layer)
+            self.note.setText(f"{export_note(kind)}<br>{lost}" if lost else export_note(kind))
         except NnunetEmError as error:
             self.note.setText(error_note(error))

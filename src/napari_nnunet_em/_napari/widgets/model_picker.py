@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 from napari.qt.threading import create_worker
@@ -184,9 +185,8 @@ class ModelPicker(QWidget):  # type: ignore[misc]
     def _open(self, wanted: ChosenModel) -> None:
         self.chosen = wanted
         self.note.setText("Reading the model …")
-        worker = create_worker(open_model, wanted)
-        worker.returned.connect(self._on_opened)
-        start_once_drawn(worker, self)
+        then = {"returned": self._on_opened}
+        start_once_drawn(partial(create_worker, open_model, wanted, _connect=then, _start_thread=False), self)
         self.changed.emit()
 
     def _on_opened(self, opened: ChosenModel) -> None:

@@ -132,6 +132,7 @@ class ObjectsWidget(DockWidget):
         try:
             if layer is None:
                 raise InputError("There is no layer with a probability: open one, or segment a volume first.")
+            self._propose_output()
             settings = self.form.settings()
             self._run = ApplyRun(self._viewer, layer, self._chosen(layer), settings, self)
             self._run.prepare(Path(self.output.value))
@@ -208,9 +209,9 @@ class ObjectsWidget(DockWidget):
         self.refresh()
 
     def _propose_output(self) -> None:
-        """Name the output after the layer, unless the user has named it."""
+        """Name the output after the layer, unless the user has named it; where it was emptied, again."""
         layer = self.layer
-        if layer is None or Path(self.output.value) != Path(self._proposed):
+        if layer is None or Path(self.output.value) not in (Path(self._proposed), Path()):
             return
         source = source_path(layer)
         folder = output_folder(source, Path.home())

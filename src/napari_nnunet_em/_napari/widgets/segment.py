@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -210,9 +211,10 @@ class SegmentWidget(DockWidget):
         if layer is None:
             return
         proposed = [Path(self.form.output["path"].value).parent, *remembered_folders()]
-        worker = create_worker(search_unfinished, layer, folders_to_search(layer, proposed))
-        worker.returned.connect(self._on_unfinished)
-        start_once_drawn(worker, self)
+        folders = folders_to_search(layer, proposed)
+        then = {"returned": self._on_unfinished}
+        make = partial(create_worker, search_unfinished, layer, folders, _connect=then, _start_thread=False)
+        start_once_drawn(make, self)
 
     def _on_unfinished(self, found: Search) -> None:
         free = [job for job in found.jobs if job.job.store.absolute() not in self.jobs.queue.stores]

@@ -208,8 +208,8 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
 
     @property
     def _names_itself(self) -> bool:
-        """Whether the user has left the output as it was proposed."""
-        return Path(self.form.output["path"].value) == Path(self._proposed)
+        """Whether the user has left the output as it was proposed, or has emptied it."""
+        return Path(self.form.output["path"].value) in (Path(self._proposed), Path())
 
     def _proposal(self, layer: Image, region: Box | None) -> str:
         source = source_path(layer)
