@@ -16,7 +16,7 @@ from qtpy.QtCore import Qt
 from napari_nnunet_em import pipeline
 from napari_nnunet_em._napari.layerdata import level_zero
 from napari_nnunet_em._napari.live import PREVIEW_KEY
-from napari_nnunet_em._napari.previewing import PreviewLayers, PreviewRequest, hide_previews
+from napari_nnunet_em._napari.predicted_layers import PredictedLayers, hide_previews
 from napari_nnunet_em._napari.previewlayers import HEIGHTS, OBJECTS
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
@@ -125,7 +125,7 @@ def test_what_the_objects_dock_previews_is_no_preview_of_the_view(em) -> None:
     volume = open_volume(em, voxel_size_nm=VOXEL_SIZE_NM)
     box = Box((2, 10, 20), (3, 30, 50))
     request: Any = SimpleNamespace(layer=source, volume=volume, class_names=("mitochondria",))
-    layers = PreviewLayers(viewer, PreviewRequest(request, box))
+    layers = PredictedLayers(viewer, request, box)
     layers.show(PreviewPart(box, np.full((1, *box.shape), 0.5, np.float32), provisional=False, runner="fake"))
     assert "em mitochondria preview" in viewer.layers
     hide_previews(viewer)
