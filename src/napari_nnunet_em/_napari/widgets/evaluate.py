@@ -14,6 +14,7 @@ from napari_nnunet_em._napari.placement import offset_between
 from napari_nnunet_em._napari.scorewords import score_rows
 from napari_nnunet_em._napari.viewing import show_voxel
 from napari_nnunet_em._napari.widgets.dock import DockWidget
+from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em._napari.widgets.rows import (
     add_field,
     add_row,
@@ -49,7 +50,7 @@ class EvaluateWidget(DockWidget):
         self._compared: dict[str, Labels] = {}
         self._renumbered: tuple[str, ...] = ()
         self._offered: list[Labels] = []
-        self.pred, self.truth = QComboBox(), QComboBox()
+        self.pred, self.truth = NameBox("no labels layer"), NameBox("no labels layer")
         self.form = SettingsForm(ComparisonSettings, [Field(ComparisonSettings, name) for name in _FIELDS])
         self.scores = ScoreList()
         self.objects = ObjectList()

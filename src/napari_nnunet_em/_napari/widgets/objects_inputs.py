@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSpinBox, QWidget
 
 from napari_nnunet_em._napari.form import Field, SettingsForm
 from napari_nnunet_em._napari.objectwords import problem_text
 from napari_nnunet_em._napari.previewlayers import BOUNDARIES, HEIGHTS, SEEDS
+from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em._napari.widgets.preset_row import PresetRow
 from napari_nnunet_em._napari.widgets.rows import add_field, add_row, column, form_layout, note_label, section
 from napari_nnunet_em._napari.widgets.size_plot import SizePlot
@@ -60,7 +61,7 @@ class ObjectsInputs(QWidget):  # type: ignore[misc]
         self.form = SettingsForm(InstanceSettings, [Field(InstanceSettings, name) for name in names])
         self.sliders = {name: SliderRow(self.form[name]) for name in _SLIDERS}
         self.size = Field(InputSettings, "voxel_size_nm")
-        self.layers = QComboBox()
+        self.layers = NameBox("no image layer")
         self.layers.setToolTip("The layer that holds a probability: 0 to 255, or 0 to 1.")
         self.presets = PresetRow(presets, self.form.settings)
         self.live = QCheckBox("Preview what is in view")

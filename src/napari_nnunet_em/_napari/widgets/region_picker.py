@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout
 
 from napari_nnunet_em._napari.layerdata import layer_shape
 from napari_nnunet_em._napari.regions import RegionChoice, RegionKind, region_words
+from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em._napari.widgets.rows import note_label
 from napari_nnunet_em._napari.wording import error_note
 from napari_nnunet_em.errors import InputError
@@ -62,7 +63,7 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         self.around.setPrefix("± ")
         self.around.setSuffix(" slices")
         self.around.setToolTip("Slices before and after the one that is shown.")
-        self.shapes = QComboBox()
+        self.shapes = NameBox("no Shapes layer")
         self.shapes.setToolTip(
             "The Shapes layer with the rectangle; of several the selected one counts, else the last."
         )

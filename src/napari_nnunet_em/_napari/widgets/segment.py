@@ -25,7 +25,7 @@ from napari_nnunet_em._napari.widgets.job_panel import JobPanel
 from napari_nnunet_em._napari.widgets.resume_offer import ResumeOffer
 from napari_nnunet_em._napari.widgets.rows import column, scrolling
 from napari_nnunet_em._napari.widgets.segment_inputs import SegmentInputs
-from napari_nnunet_em._napari.wording import button_text
+from napari_nnunet_em._napari.wording import button_text, without_options
 from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome, start_once_drawn
 from napari_nnunet_em.errors import NnunetEmError, SettingsError
 
@@ -85,6 +85,7 @@ class SegmentWidget(DockWidget):
         self.inputs.model_changed.connect(self._load_libraries)
         self.inputs.model_changed.connect(self._on_ready)
         self.inputs.changed.connect(self.cost.follow)
+        self.inputs.changed.connect(self.progress.forget_declined)
         self.progress.started.connect(self.start)
         self.progress.stopped.connect(self.stop)
         self.progress.previewed.connect(self.preview)
@@ -189,9 +190,10 @@ class SegmentWidget(DockWidget):
         self._old_objects.forget_viewer()
 
     def _refuse(self, error: NnunetEmError) -> None:
-        if not self.busy:
-            self.progress.rest(str(error))
-        show_error(str(error))
+        if self.busy:
+            show_error(without_options(str(error)))
+        else:
+            self.progress.decline(str(error))
 
     def _name_button(self) -> None:
         text = button_text(self.models.chosen.class_names)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_nnunet_em._napari.cost import Draft
 from napari_nnunet_em._napari.jobform import JobForm
@@ -19,6 +19,7 @@ from napari_nnunet_em._napari.request import Request, layer_volume, source_path
 from napari_nnunet_em._napari.viewing import visible_box
 from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.model_picker import ModelPicker
+from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em._napari.widgets.region_picker import RegionPicker
 from napari_nnunet_em._napari.widgets.rows import add_row, add_wide_field, column, form_layout, section
 from napari_nnunet_em._napari.widgets.size_rows import SizeRows
@@ -79,7 +80,7 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         self._offered: list[Image] = []
         self._proposed = ""
         self.form = JobForm()
-        self.layers = QComboBox()
+        self.layers = NameBox("no image layer")
         self.layers.setToolTip("The image layer to segment.")
         self.region = RegionPicker(viewer)
         self.models = ModelPicker()
