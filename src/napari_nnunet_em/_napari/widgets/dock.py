@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QWidget
 
+from napari_nnunet_em._napari.widgets.rows import fit_to_letters
+
 
 class DockWidget(QWidget):  # type: ignore[misc]
     """A widget that is told when it is docked and when its dock is closed.
@@ -13,8 +15,13 @@ class DockWidget(QWidget):  # type: ignore[misc]
     """
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Tell the two moments from the parent: napari takes it away when the user closes the dock."""
+        """Tell the two moments from the parent: napari takes it away when the user closes the dock.
+
+        Letters may be larger than usual, in the settings of napari, and then all is wider.
+        """
         super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            fit_to_letters(self)
         if event.type() != QEvent.Type.ParentChange:
             return
         if self.parent() is None:

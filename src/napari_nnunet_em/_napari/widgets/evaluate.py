@@ -20,6 +20,7 @@ from napari_nnunet_em._napari.widgets.rows import (
     add_row,
     column,
     form_layout,
+    keep_width,
     note_label,
     scrolling,
 )
@@ -78,7 +79,7 @@ class EvaluateWidget(DockWidget):
         layout = column(self)
         layout.addWidget(scrolling(content), 1)
         layout.addWidget(self.progress)
-        self.setMinimumWidth(340)
+        keep_width(self, 340)
         for widget in (self.scores, self.notes, self.objects):
             widget.setVisible(False)
 

@@ -23,6 +23,7 @@ from napari_nnunet_em._napari.widgets.rows import (
     add_wide_row,
     column,
     form_layout,
+    keep_width,
     note_label,
     scrolling,
     section,
@@ -107,7 +108,7 @@ class ExportWidget(DockWidget):
         layout = column(self)
         layout.addWidget(scrolling(content), 1)
         layout.addWidget(self.progress)
-        self.setMinimumWidth(340)
+        keep_width(self, 340)
 
     def reset_choices(self, _event: object = None) -> None:
         """Offer the layers that there are now, labels first; napari calls this when they change."""

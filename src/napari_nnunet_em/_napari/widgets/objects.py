@@ -25,7 +25,13 @@ from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.objects_inputs import ObjectsInputs
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
-from napari_nnunet_em._napari.widgets.rows import add_wide_field, column, form_layout, scrolling
+from napari_nnunet_em._napari.widgets.rows import (
+    add_wide_field,
+    column,
+    form_layout,
+    keep_width,
+    scrolling,
+)
 from napari_nnunet_em._napari.wording import voxel_size_note
 from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.config import InstanceSettings, OutputSettings
@@ -76,7 +82,7 @@ class ObjectsWidget(DockWidget):
         layout.addWidget(scrolling(self.inputs), 1)
         layout.addWidget(self.output_row)
         layout.addWidget(self.progress)
-        self.setMinimumWidth(380)
+        keep_width(self, 380)
         self._connect()
         self.reset_choices()
 

@@ -23,7 +23,7 @@ from napari_nnunet_em._napari.widgets.cost_line import CostLine
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.job_panel import JobPanel
 from napari_nnunet_em._napari.widgets.resume_offer import ResumeOffer
-from napari_nnunet_em._napari.widgets.rows import column, scrolling
+from napari_nnunet_em._napari.widgets.rows import column, keep_width, scrolling
 from napari_nnunet_em._napari.widgets.segment_inputs import SegmentInputs
 from napari_nnunet_em._napari.wording import button_text, without_options
 from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome, start_once_drawn
@@ -74,7 +74,7 @@ class SegmentWidget(DockWidget):
         layout.addWidget(self.offer)
         layout.addWidget(self.cost)
         layout.addWidget(self.progress)
-        self.setMinimumWidth(340)
+        keep_width(self, 340)
         self._connect()
         self.reset_choices()
         self._name_button()
