@@ -147,6 +147,8 @@ def test_an_emptied_output_is_named_again_and_colours_are_refused(open_widget, e
     assert widget.region.note.text() == "1 × 30 × 40 voxels"
     widget.start()
     assert "holds colours" in widget.progress.status.text()
+    widget.layers.setCurrentText("em")
+    assert not widget.progress.status.text()  # what was refused is not asked for any more
 
 
 def test_stop_ends_a_preview_and_a_fault_is_said_in_a_sentence(open_widget, em, qtbot) -> None:

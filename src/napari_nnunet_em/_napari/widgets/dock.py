@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QWidget
 
-from napari_nnunet_em._napari.widgets.rows import column, scrolling
+from napari_nnunet_em._napari.widgets.rows import column, fit_to_letters, keep_width, scrolling
 
 
 class DockWidget(QWidget):  # type: ignore[misc]
@@ -15,8 +15,13 @@ class DockWidget(QWidget):  # type: ignore[misc]
     """
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Tell the two moments from the parent: napari takes it away when the user closes the dock."""
+        """Tell the two moments from the parent: napari takes it away when the user closes the dock.
+
+        Letters may be larger than usual, in the settings of napari, and then all is wider.
+        """
         super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            fit_to_letters(self)
         if event.type() != QEvent.Type.ParentChange:
             return
         if self.parent() is None:
@@ -30,7 +35,7 @@ class DockWidget(QWidget):  # type: ignore[misc]
         layout.addWidget(scrolling(content), 1)
         for widget in below:
             layout.addWidget(widget)
-        self.setMinimumWidth(width)
+        keep_width(self, width)
 
     def close_down(self) -> None:
         """The user has closed the dock: stop everything."""

@@ -48,8 +48,8 @@ class EvaluateWidget(DockWidget):
         self._viewer = napari_viewer
         self._compared: dict[str, Labels] = {}
         self._renumbered: tuple[str, ...] = ()
-        self.pred = LayerBox("The labels layer that is judged.")
-        self.truth = LayerBox("The labels layer that it is judged by.")
+        self.pred = LayerBox("The labels layer that is judged.", "no labels layer")
+        self.truth = LayerBox("The labels layer that it is judged by.", "no labels layer")
         self.form = SettingsForm(ComparisonSettings, [Field(ComparisonSettings, name) for name in _FIELDS])
         self.scores = ScoreList()
         self.objects = ObjectList()

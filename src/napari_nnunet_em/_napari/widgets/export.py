@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels, Layer
-from qtpy.QtWidgets import QComboBox, QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_nnunet_em._napari.exporting import layer_volume, left_out, run_export
 from napari_nnunet_em._napari.form import Field, SettingsForm
@@ -15,6 +15,7 @@ from napari_nnunet_em._napari.levels import full_level
 from napari_nnunet_em._napari.outputs import completed
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.layer_choice import LayerBox
+from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em._napari.widgets.region_picker import RegionPicker
 from napari_nnunet_em._napari.widgets.rows import (
     add_field,
@@ -59,7 +60,7 @@ class ExportWidget(DockWidget):
         self._by_hand = False
         self._choices: tuple[Choice, ...] = ()
         self.source = LayerBox("The layer that is exported, or a file that need not be open.")
-        self.inside = QComboBox()
+        self.inside = NameBox()
         self.path = Field(ExportFiles, "source", file_mode="r")
         self.destination = Field(ExportFiles, "destination", file_mode="w", formats=_FORMATS)
         self.region = RegionPicker(napari_viewer)
@@ -128,7 +129,7 @@ class ExportWidget(DockWidget):
             name = self.form["name"].value or self._own_name()
             settings = self._settings(values=values, name=name, region=self._chosen_region())
         except NnunetEmError as error:
-            self.progress.refuse(error)
+            self.progress.decline(error)
             return
         work = partial(run_export, source, str(destination), settings)
         self.progress.start(f"export to {destination}", work, "Saved in {}".format)
@@ -213,6 +214,7 @@ class ExportWidget(DockWidget):
 
     def _say(self, _value: object = None) -> None:
         """What will be written, or why it cannot be."""
+        self.progress.forget_declined()
         path = self._destination()
         if not path.name:
             self.note.setText("")
@@ -221,7 +223,7 @@ class ExportWidget(DockWidget):
             settings = self._settings(region=None)
             kind = choose_format(path, settings)
             check_destination(path, "memory", folder=kind is Format.OME_ZARR, overwrite=settings.overwrite)
-            layer = self._layer()
+            layer = self.source.layer
             lost = "" if layer is None else left_out(layer)
             self.note.setText(f"{export_note(kind)}<br>{lost}" if lost else export_note(kind))
         except NnunetEmError as error:

@@ -8,13 +8,13 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QAction,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from napari_nnunet_em._napari.jobqueue import QueueEntry
 from napari_nnunet_em._napari.progresswords import paused_text, queue_text
@@ -154,7 +154,7 @@ class QueueList(QWidget):  # type: ignore[misc]
         row = QWidget()
         layout = QHBoxLayout(row)
         layout.setContentsMargins(0, 0, 0, 0)
-        label = QLabel(queue_text(entry.request.title, entry.request.job.store))
+        label = QElidingLabel(queue_text(entry.request.title, entry.request.job.store))
         label.setToolTip(str(entry.request.job.store))
         # A long name must not make the dock wider.
         label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)

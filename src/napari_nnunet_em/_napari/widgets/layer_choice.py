@@ -6,21 +6,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker
-from qtpy.QtWidgets import QComboBox
 
+from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em.errors import InputError
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
 
-class LayerBox(QComboBox):  # type: ignore[misc]
+class LayerBox(NameBox):
     """A choice of layers, and of what may stand in their place.
 
     Parameters
     ----------
     tip : str
         What is chosen here.
+    nothing : str
+        What is shown where there is no layer.
 
     Attributes
     ----------
@@ -28,8 +30,8 @@ class LayerBox(QComboBox):  # type: ignore[misc]
         Its first entries.
     """
 
-    def __init__(self, tip: str) -> None:
-        super().__init__()
+    def __init__(self, tip: str, nothing: str = "") -> None:
+        super().__init__(nothing)
         self.offered: list[Layer] = []
         self.setToolTip(tip)
 

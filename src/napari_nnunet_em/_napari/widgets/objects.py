@@ -138,7 +138,7 @@ class ObjectsWidget(DockWidget):
             self._run.prepare(Path(self.output.value))
         except NnunetEmError as error:
             self._run = None
-            self.progress.refuse(error)
+            self.progress.decline(error)
             return
         self._run.progressed.connect(self.progress.show_event)
         self._run.ended.connect(self._on_ended)
@@ -219,6 +219,7 @@ class ObjectsWidget(DockWidget):
 
     def _on_setting(self, _value: object = None) -> None:
         """Go on with the preview, which rests while one looks at a result."""
+        self.progress.forget_declined()
         self._resting = False
         self.refresh()
 

@@ -61,7 +61,7 @@ class ObjectsInputs(QWidget):  # type: ignore[misc]
         self.form = SettingsForm(InstanceSettings, [Field(InstanceSettings, name) for name in names])
         self.sliders = {name: SliderRow(self.form[name]) for name in _SLIDERS}
         self.size = Field(InputSettings, "voxel_size_nm")
-        self.layers = LayerBox("The layer that holds a probability: 0 to 255, or 0 to 1.")
+        self.layers = LayerBox("The layer that holds a probability: 0 to 255, or 0 to 1.", "no image layer")
         self.presets = PresetRow(presets, self.form.settings)
         self.live = QCheckBox("Preview what is in view")
         self.live.setChecked(True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QComboBox, QMessageBox
+from qtpy.QtWidgets import QMessageBox
 
 from napari_nnunet_em._napari.canvas_link import CanvasLink
 from napari_nnunet_em._napari.features import label_features
@@ -25,6 +25,7 @@ from napari_nnunet_em._napari.table_work import (
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.layer_choice import LayerBox
 from napari_nnunet_em._napari.widgets.layer_look import LayerLook
+from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em._napari.widgets.object_list import ObjectList
 from napari_nnunet_em._napari.widgets.row_exports import RowExports
 from napari_nnunet_em._napari.widgets.rows import add_row, column, form_layout
@@ -59,7 +60,8 @@ class ObjectsTableWidget(DockWidget):
         self._images: list[Image] = []
         self._sessions: dict[Labels, ObjectSession] = {}
         self._tried = False
-        self.layers, self.intensity = LayerBox("The labels layer whose objects are listed."), QComboBox()
+        self.layers = LayerBox("The labels layer whose objects are listed.", "no labels layer")
+        self.intensity = NameBox()
         self._canvas = CanvasLink(napari_viewer, self._on_picked)
         self.objects = ObjectList(ObjectTableModel(self._canvas.color_of))
         self.look = LayerLook()

@@ -29,6 +29,7 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._declined = ""
         self.start_button = QPushButton("Segment")
         self.stop_button = QPushButton("Stop")
         self.bar = QProgressBar()
@@ -65,6 +66,17 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
         """Nothing runs; say what went wrong or cannot be done, also in a notification."""
         self.rest(without_options(problem))
         show_problem(problem)
+
+    def decline(self, problem: Exception | str) -> None:
+        """As `refuse`, of what is asked for in a form: it is said until that is changed."""
+        self.refuse(problem)
+        self._declined = self.status.text()
+
+    def forget_declined(self) -> None:
+        """The form is changed, so that what was declined is not what it asks for any more."""
+        if self._declined and self.status.text() == self._declined:
+            self.rest("")
+        self._declined = ""
 
     def show_result(self, outcome: RunOutcome, store: Path) -> None:
         """Nothing runs; say how a run ended that leaves its objects in `store`."""

@@ -63,7 +63,8 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         self.around.setSuffix(" slices")
         self.around.setToolTip("Slices before and after the one that is shown.")
         self.shapes = LayerBox(
-            "The Shapes layer with the rectangle; of several the selected one counts, else the last."
+            "The Shapes layer with the rectangle; of several the selected one counts, else the last.",
+            "no Shapes layer",
         )
         self.first, self.last = QSpinBox(), QSpinBox()
         self.first.setToolTip("First slice.")

@@ -23,6 +23,27 @@ from napari_nnunet_em._napari.form import Field
 
 _LABEL_WIDTH = 152
 _FIELD_WIDTH = 110
+_NORMAL_POINTS = 9.0
+"""Size of napari's letters, unless the user has chosen another; widths are meant for it."""
+
+_WIDTH = "nnunet_em_width"
+"""Property of a widget: how wide it is at least, with letters of the normal size."""
+
+
+def keep_width(widget: QWidget, width: int) -> None:
+    """Make a widget at least so many pixels wide, with letters of the normal size; see `fit_to_letters`."""
+    widget.setProperty(_WIDTH, width)
+    widget.setMinimumWidth(width)
+
+
+def fit_to_letters(root: QWidget) -> None:
+    """Widen a widget, and all in it that `keep_width` was asked for, as its letters are larger."""
+    points = root.font().pointSizeF()  # negative where the size is given in pixels
+    factor = max(points / _NORMAL_POINTS, 1.0)
+    for widget in (root, *root.findChildren(QWidget)):
+        width = widget.property(_WIDTH)
+        if width is not None:
+            widget.setMinimumWidth(round(width * factor))
 
 
 def form_layout(parent: QWidget | None = None) -> QFormLayout:
@@ -52,8 +73,8 @@ def add_row(layout: QFormLayout, title: str, widget: QWidget) -> None:
     """A row with a title before its widget."""
     label = QLabel(title)
     label.setToolTip(widget.toolTip())
-    label.setMinimumWidth(_LABEL_WIDTH)
-    widget.setMinimumWidth(_FIELD_WIDTH)
+    keep_width(label, _LABEL_WIDTH)
+    keep_width(widget, _FIELD_WIDTH)
     layout.addRow(label, widget)
 
 

@@ -83,6 +83,7 @@ class SegmentWidget(DockWidget):
         self.inputs.model_changed.connect(self._load_libraries)
         self.inputs.model_changed.connect(self._on_ready)
         self.inputs.changed.connect(self.cost.follow)
+        self.inputs.changed.connect(self.progress.forget_declined)
         self.progress.started.connect(self.start)
         self.progress.stopped.connect(self.stop)
         self.progress.previewed.connect(self.preview)
@@ -190,7 +191,7 @@ class SegmentWidget(DockWidget):
         if self.busy:
             show_problem(error)
         else:
-            self.progress.refuse(error)
+            self.progress.decline(error)
 
     def _name_button(self) -> None:
         text = button_text(self.models.chosen.class_names)

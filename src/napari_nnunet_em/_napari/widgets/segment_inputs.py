@@ -78,7 +78,7 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         self._viewer = viewer
         self._proposed = ""
         self.form = JobForm()
-        self.layers = LayerBox("The image layer to segment.")
+        self.layers = LayerBox("The image layer to segment.", "no image layer")
         self.region = RegionPicker(viewer)
         self.models = ModelPicker()
         self._lay_out()

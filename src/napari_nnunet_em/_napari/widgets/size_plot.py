@@ -129,7 +129,7 @@ class SizePlot(QWidget):  # type: ignore[misc]
 
     def _plot(self) -> QRectF:
         line = self.fontMetrics().height()
-        return QRectF(self.rect()).adjusted(4, line * 0.5, -4, -line - _TICK_GAP)
+        return QRectF(self.rect()).adjusted(4, line, -4, -line - _TICK_GAP)
 
     def _fraction(self, x: float) -> float:
         plot = self._plot()
@@ -168,7 +168,7 @@ class SizePlot(QWidget):  # type: ignore[misc]
         painter.drawLine(plot.bottomLeft(), plot.bottomRight())
         metrics = self.fontMetrics()
         baseline = plot.bottom() + metrics.ascent() + 4
-        painter.drawText(QPointF(plot.left(), plot.top() + metrics.ascent() * 0.6), f"{highest:,}")
+        painter.drawText(QPointF(plot.left(), plot.top() - metrics.descent()), f"{highest:,}")
         unit_left = plot.right() - metrics.horizontalAdvance(self.unit)
         painter.drawText(QPointF(unit_left, baseline), self.unit)
         assert self.scale is not None
