@@ -16,7 +16,10 @@ def test_larger_letters_have_more_room_and_smaller_ones_no_less(qtbot) -> None:
     window = QWidget()
     qtbot.addWidget(window)
     dock = DockWidget(window)
-    number, rows = QSpinBox(), form_layout()
+    number, narrow, rows = QSpinBox(), QSpinBox(), form_layout()
+    narrow.setFixedWidth(80)
+    keep_width(narrow, 80)
+    rows.addRow(narrow)
     add_row(rows, "Minimum volume (µm³)", number)
     column(dock).addLayout(rows)
     keep_width(dock, 340)
@@ -28,6 +31,7 @@ def test_larger_letters_have_more_room_and_smaller_ones_no_less(qtbot) -> None:
     window.setStyleSheet("QLabel { font-size: 14pt; }")
     qtbot.waitUntil(lambda: dock.minimumWidth() == 476)
     assert dock.findChild(QLabel).minimumWidth() == 213
+    assert narrow.minimumWidth() == narrow.maximumWidth() == 112
 
 
 def test_the_filter_of_a_table_fits_into_a_narrow_dock(qtbot) -> None:

@@ -84,6 +84,7 @@ class ObjectsWidget(DockWidget):
         layout.addWidget(self.progress)
         keep_width(self, 380)
         self._connect()
+        self.progress.start_button.setText(apply_text(""))
         self.reset_choices()
 
     def _connect(self) -> None:

@@ -43,7 +43,9 @@ def fit_to_letters(root: QWidget) -> None:
     points = [w.font().pointSizeF() for w in kept if isinstance(w, QLabel)]
     factor = max([1.0, *(p / _NORMAL_POINTS for p in points)])
     for widget in kept:
-        widget.setMinimumWidth(round(widget.property(_WIDTH) * factor))
+        fixed = widget.minimumWidth() == widget.maximumWidth()
+        set_width = widget.setFixedWidth if fixed else widget.setMinimumWidth
+        set_width(round(widget.property(_WIDTH) * factor))
 
 
 def form_layout(parent: QWidget | None = None) -> QFormLayout:
