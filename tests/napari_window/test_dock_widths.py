@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from qtpy.QtWidgets import QLabel, QSpinBox
+from qtpy.QtWidgets import QLabel, QSpinBox, QWidget
 
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.filter_bar import FilterBar
@@ -13,20 +13,25 @@ pytestmark = pytest.mark.gui
 
 
 def test_larger_letters_have_more_room_and_smaller_ones_no_less(qtbot) -> None:
-    dock = DockWidget()
-    qtbot.addWidget(dock)
-    number, rows = QSpinBox(), form_layout()
+    window = QWidget()
+    qtbot.addWidget(window)
+    dock = DockWidget(window)
+    number, narrow, rows = QSpinBox(), QSpinBox(), form_layout()
+    narrow.setFixedWidth(80)
+    keep_width(narrow, 80)
+    rows.addRow(narrow)
     add_row(rows, "Minimum volume (µm³)", number)
     column(dock).addLayout(rows)
     keep_width(dock, 340)
-    for points, dock_width, number_width in ((9, 340, 110), (18, 680, 220), (12, 453, 147), (7, 340, 110)):
-        dock.setStyleSheet(f"QWidget {{ font-size: {points}pt; }}")
-        dock.ensurePolished()
-        assert dock.minimumWidth() == dock_width
+    window.show()
+    for points, dock_width, number_width in ((10, 340, 110), (20, 680, 220), (13, 442, 143), (8, 340, 110)):
+        window.setStyleSheet(f"QLabel {{ font-size: {points}pt; }}")  # as napari: not of plain widgets
+        qtbot.waitUntil(lambda width=dock_width: dock.minimumWidth() == width)
         assert number.minimumWidth() == number_width
-    label = dock.findChild(QLabel)
-    dock.setStyleSheet("QWidget { font-size: 14pt; }")
-    assert label.minimumWidth() >= label.sizeHint().width()  # the title is not cut off
+    window.setStyleSheet("QLabel { font-size: 14pt; }")
+    qtbot.waitUntil(lambda: dock.minimumWidth() == 476)
+    assert dock.findChild(QLabel).minimumWidth() == 213
+    assert narrow.minimumWidth() == narrow.maximumWidth() == 112
 
 
 def test_the_filter_of_a_table_fits_into_a_narrow_dock(qtbot) -> None:

@@ -210,6 +210,7 @@ def test_the_preview_stays_upon_its_layer_when_that_is_given_its_voxel_size() ->
 
 def test_images_and_what_is_no_probability(opened, qtbot) -> None:
     viewer, widget = opened
+    assert widget.progress.start_button.text() == "Apply to whole volume"
     flat = viewer.add_image(blobs(3)[5] / np.float32(255), name="flat")
     viewer.scene.camera.zoom *= 0.5
     settle(widget, qtbot)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 import zarr
@@ -13,7 +14,7 @@ from napari.layers import Layer
 from ome_zarr.io import parse_url
 from ome_zarr.writer import write_image, write_labels
 
-from napari_nnunet_em._napari.features import stored_features
+from napari_nnunet_em._napari.features import label_features, stored_features
 from napari_nnunet_em._napari.reader import get_reader, read
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.export import ExportSettings, export_labels
@@ -227,3 +228,11 @@ def test_exported_labels_open_as_labels_in_their_place(tmp_path: Path, suffix: s
     np.testing.assert_allclose(layer.scale, (40, 8, 8), rtol=1e-6)
     np.testing.assert_allclose(layer.translate, (40, 16, 24), rtol=1e-6)
     np.testing.assert_array_equal(np.asarray(layer.data[...]), values[1:4, 2:30, 3:40])
+
+
+def test_very_many_objects_are_no_features() -> None:
+    """A layer with a million rows of features stops the window for a quarter of a second when it is added."""
+    features = label_features(pd.DataFrame({"id": np.arange(100_000)}))
+    assert features is not None
+    assert list(features) == ["index"]
+    assert label_features(pd.DataFrame({"id": np.arange(100_001)})) is None

@@ -13,13 +13,19 @@ if TYPE_CHECKING:
 LABELS_KEY = "nnunet_em_labels"
 """Key in a layer's metadata: the label image on disk that it shows, the path of an OME-Zarr group."""
 
-_MOST_BYTES = 200 << 20
-"""Files are opened on the main thread: a table of far more than a million objects would freeze the window."""
+_MOST_FEATURES = 100_000
+"""napari keeps a Python dictionary of the rows of a layer's features; many more would freeze the window."""
+
+_MOST_BYTES = 20 << 20
+"""Of a table of so many objects: files are opened on the main thread."""
 
 
-def label_features(table: pd.DataFrame) -> pd.DataFrame:
-    """An object table as the features of a labels layer, which finds its rows by a column ``index``."""
-    return table.rename(columns={"id": "index"})
+def label_features(table: pd.DataFrame) -> pd.DataFrame | None:
+    """An object table as the features of a labels layer, which finds its rows by a column ``index``.
+
+    None for very many objects; the Objects table shows these.
+    """
+    return table.rename(columns={"id": "index"}) if len(table) <= _MOST_FEATURES else None
 
 
 def stored_features(labels: Path) -> pd.DataFrame | None:

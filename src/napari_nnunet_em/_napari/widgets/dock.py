@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QWidget
 
 from napari_nnunet_em._napari.widgets.rows import column, fit_to_letters, keep_width, scrolling
@@ -21,13 +21,16 @@ class DockWidget(QWidget):  # type: ignore[misc]
         """
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            fit_to_letters(self)
+            QTimer.singleShot(0, self._fit)  # after what is in it has its letters
         if event.type() != QEvent.Type.ParentChange:
             return
         if self.parent() is None:
             self.close_down()
         else:
             self.come_up()
+
+    def _fit(self) -> None:
+        fit_to_letters(self)
 
     def stack(self, content: QWidget, *below: QWidget, width: int = 340) -> None:
         """Fill the dock: what scrolls where the window is low, and below it what always stays in sight."""

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_nnunet_em._napari.models import ChosenModel, Installation, change_installed, open_model
 from napari_nnunet_em._napari.notices import show_problem
 from napari_nnunet_em._napari.widgets.model_card import CardDialog
+from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em._napari.widgets.rows import more_button, note_label
 from napari_nnunet_em._napari.wording import error_note, model_note
 from napari_nnunet_em._napari.worker import start_once_drawn
@@ -52,7 +53,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.models = QComboBox()
+        self.models = NameBox()
         self.models.setToolTip("A model of this plugin, or one that you trained with nnU-Net v2.")
         self.configurations = QComboBox()
         self.configurations.setToolTip("There are several models at this place; choose one.")

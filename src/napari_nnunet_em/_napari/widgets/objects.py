@@ -73,6 +73,7 @@ class ObjectsWidget(DockWidget):
         add_wide_field(form_layout(self.output_row), self.output)
         self.stack(self.inputs, self.output_row, self.progress, width=380)
         self._connect()
+        self.progress.start_button.setText(apply_text(""))
         self.reset_choices()
 
     def _connect(self) -> None:

@@ -38,9 +38,6 @@ from napari_nnunet_em.quantities import count
 if TYPE_CHECKING:
     import napari
 
-_MOST_FEATURES = 100_000
-"""napari keeps a Python dictionary of the rows of a layer's features; many more would freeze the window."""
-
 _NOT_MEASURED = "These labels have not been measured yet: press Measure."
 _INTERRUPTED = "Saving was interrupted, so some deleted objects are still on the disk: press Save to finish."
 
@@ -177,8 +174,9 @@ class ObjectsTableWidget(DockWidget):
         self.progress.start(f"measurement of {layer.name}", work, partial(self._on_measured, layer))
 
     def _on_measured(self, layer: Labels, table: LayerTable) -> None:
-        if len(table.frame) <= _MOST_FEATURES:
-            layer.features = label_features(table.frame)
+        features = label_features(table.frame)
+        if features is not None:
+            layer.features = features
         self._open(layer, table)
 
     # Between rows and the canvas

@@ -23,8 +23,8 @@ from napari_nnunet_em._napari.form import Field
 
 _LABEL_WIDTH = 152
 _FIELD_WIDTH = 110
-_NORMAL_POINTS = 9.0
-"""Size of napari's letters, unless the user has chosen another; widths are meant for it."""
+_NORMAL_POINTS = 10.0
+"""Size of napari's labels, unless the user has chosen another size of letters; widths are meant for it."""
 
 _WIDTH = "nnunet_em_width"
 """Property of a widget: how wide it is at least, with letters of the normal size."""
@@ -38,12 +38,14 @@ def keep_width(widget: QWidget, width: int) -> None:
 
 def fit_to_letters(root: QWidget) -> None:
     """Widen a widget, and all in it that `keep_width` was asked for, as its letters are larger."""
-    points = root.font().pointSizeF()  # negative where the size is given in pixels
-    factor = max(points / _NORMAL_POINTS, 1.0)
-    for widget in (root, *root.findChildren(QWidget)):
-        width = widget.property(_WIDTH)
-        if width is not None:
-            widget.setMinimumWidth(round(width * factor))
+    kept = [w for w in (root, *root.findChildren(QWidget)) if w.property(_WIDTH) is not None]
+    # Those of titles: napari gives letters to labels and buttons, and not to what they stand in.
+    points = [w.font().pointSizeF() for w in kept if isinstance(w, QLabel)]
+    factor = max([1.0, *(p / _NORMAL_POINTS for p in points)])
+    for widget in kept:
+        fixed = widget.minimumWidth() == widget.maximumWidth()
+        set_width = widget.setFixedWidth if fixed else widget.setMinimumWidth
+        set_width(round(widget.property(_WIDTH) * factor))
 
 
 def form_layout(parent: QWidget | None = None) -> QFormLayout:

@@ -6,9 +6,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QWidget
 
 from napari_nnunet_em._napari.form import Field
+from napari_nnunet_em._napari.widgets.rows import keep_width
 
 _STEPS_PER_ONE = 100
-_BOX_WIDTH = 76
+_BOX_WIDTH = 90
 
 
 class SliderRow(QWidget):  # type: ignore[misc]
@@ -28,6 +29,7 @@ class SliderRow(QWidget):  # type: ignore[misc]
         self.slider.setRange(round(box.min * _STEPS_PER_ONE), round(box.max * _STEPS_PER_ONE))
         self.slider.setPageStep(5)
         box.native.setFixedWidth(_BOX_WIDTH)
+        keep_width(box.native, _BOX_WIDTH)
         box.native.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
