@@ -60,7 +60,7 @@ def test_a_block_written_but_not_journalled_is_written_again(make_job):
     journal = job.store / ".nnunet-em/journal.jsonl"
     lines = journal.read_text().splitlines()
     journal.write_text("\n".join(lines[:-1]) + "\n[[16, 0, 0], [3")  # the last line cut short
-    assert len(JobFolder(job.store).finished_blocks()) == 1
+    assert len(JobFolder(job.store).finished_blocks()) == len(lines) - 1 >= 1
     run(job)
     same(job.store, whole.store)
 
