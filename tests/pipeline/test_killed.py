@@ -58,7 +58,7 @@ def test_a_block_written_but_not_journalled_is_written_again(make_job):
     next(e for e in events if e.stage is Stage.PREDICT and e.box is not None)
     events.close()
     journal = job.store / ".nnunet-em/journal.jsonl"
-    lines = journal.read_text().splitlines()
+    lines = [line for line in journal.read_text().splitlines() if line]
     journal.write_text("\n".join(lines[:-1]) + "\n[[16, 0, 0], [3")  # the last line cut short
     assert len(JobFolder(job.store).finished_blocks()) == len(lines) - 1 >= 1
     run(job)
