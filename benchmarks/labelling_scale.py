@@ -35,7 +35,7 @@ from napari_nnunet_em.instances import (
     Placement,
     segment_instances,
 )
-from napari_nnunet_em.instances.segment import WriteLabels
+from napari_nnunet_em.instances.found import WriteLabels
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
 from napari_nnunet_em.progress import ProgressEvent, Stage
 

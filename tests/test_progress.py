@@ -9,7 +9,7 @@ import pytest
 
 from napari_nnunet_em.errors import Cancelled
 from napari_nnunet_em.pipeline.clock import Clock
-from napari_nnunet_em.progress import CancelToken
+from napari_nnunet_em.progress import STAGE_WORDS, CancelToken, Stage, finish
 
 
 def work(token: CancelToken, reached: threading.Event, outcome: list[str]) -> threading.Thread:
@@ -65,3 +65,18 @@ def test_pauses_count_for_neither_speed_nor_time_left(monkeypatch) -> None:
     assert clock.voxels_per_second == 100
     clock.restart()
     assert clock.seconds == 0
+
+
+def test_work_is_run_to_its_end_and_each_step_is_handed_on() -> None:
+    def work():
+        yield from "ab"
+        return 7
+
+    seen: list[str] = []
+    assert finish(work(), seen.append) == finish(work()) == 7
+    assert seen == ["a", "b"]
+
+
+def test_every_stage_has_words_of_its_own() -> None:
+    assert set(STAGE_WORDS) == set(Stage)
+    assert len(set(STAGE_WORDS.values())) == len(Stage)

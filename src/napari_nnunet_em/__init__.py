@@ -5,19 +5,20 @@ Importing this package loads neither torch nor Qt; the public names below are im
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from napari_nnunet_em.lazynames import lazy_names
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "Job": "napari_nnunet_em.config",
-    "ModelBundle": "napari_nnunet_em.model",
-    "Volume": "napari_nnunet_em.io",
-    "open_volume": "napari_nnunet_em.io",
-    "predict": "napari_nnunet_em.pipeline",
-    "run": "napari_nnunet_em.pipeline",
-    "segment": "napari_nnunet_em.pipeline",
+    "Job": "config",
+    "ModelBundle": "model",
+    "Volume": "io",
+    "open_volume": "io",
+    "predict": "pipeline",
+    "run": "pipeline",
+    "segment": "pipeline",
 }
 
 __all__ = ["Job", "ModelBundle", "Volume", "__version__", "open_volume", "predict", "run", "segment"]
@@ -28,12 +29,4 @@ if TYPE_CHECKING:
     from napari_nnunet_em.model import ModelBundle
     from napari_nnunet_em.pipeline import predict, run, segment
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _LAZY, __all__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,17 +16,28 @@ if TYPE_CHECKING:
     from napari_nnunet_em.geometry import Box
 
 T = TypeVar("T")
+Step = TypeVar("Step")
 Steps = Generator[tuple[int, int], None, T]
 """Work that yields (done, total) after each step and returns its result at the end."""
 
 
-def finish(steps: Generator[object, None, T]) -> T:
-    """Run work to its end and return its result."""
+def finish(steps: Generator[Step, None, T], each: Callable[[Step], None] | None = None) -> T:
+    """Run work to its end and return its result.
+
+    Parameters
+    ----------
+    steps : generator
+        The work.
+    each : callable, optional
+        Takes whatever the work yields.
+    """
     while True:
         try:
-            next(steps)
+            step = next(steps)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
+        if each is not None:
+            each(step)
 
 
 class Stage(enum.StrEnum):
@@ -42,6 +53,21 @@ class Stage(enum.StrEnum):
     COMPARE = "compare"
     EXPORT = "export"
     FINISHED = "finished"
+
+
+STAGE_WORDS = {
+    Stage.OPEN: "Opening",
+    Stage.STATISTICS: "Measuring intensities",
+    Stage.PREDICT: "Predicting",
+    Stage.COMPONENTS: "Finding objects",
+    Stage.SPLIT: "Splitting objects",
+    Stage.LABELS: "Writing objects",
+    Stage.MEASURE: "Measuring objects",
+    Stage.COMPARE: "Comparing",
+    Stage.EXPORT: "Exporting",
+    Stage.FINISHED: "Finished",
+}
+"""What is under way, for people."""
 
 
 @dataclass(frozen=True)

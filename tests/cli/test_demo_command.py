@@ -37,7 +37,7 @@ def test_the_demo_reports_what_it_found(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"F1             {result['f1']:.3f} (precision {result['precision']:.3f}" in shown.out
     assert str(folder / "overlay.png") in shown.out
     assert shown.out.rstrip().splitlines()[-2] == "Open it in napari:"
-    assert "Making a sample volume of 2 x 96 x 96 voxels" in shown.err
+    assert "Making a sample volume of 2 × 96 × 96 voxels" in shown.err
 
 
 @pytest.mark.usefixtures("small")

@@ -109,7 +109,7 @@ def test_bars_show_count_rate_and_time_left_on_80_columns() -> None:
     assert re.search(r"Predicting\s+\S+\s+12/100\s+1\.3 Mvoxel/s\s+2 min (10|9) s left$", lines[-1])
     assert "━" in lines[-1]
     assert re.search(r"✓ Opening", lines[-3])
-    assert re.search(r"✓ Measuring .* 2/2", lines[-2])
+    assert re.search(r"✓ Measuring intensities .* 2/2", lines[-2])
 
 
 def test_bars_end_cleanly_after_the_last_event() -> None:

@@ -122,7 +122,7 @@ def test_an_unfinished_result_says_how_far_it_is(
     (copy / JOB_FOLDER / "journal.jsonl").write_text(half + "\n")
     facts = told(["info", str(copy)], capsys)
     assert facts["State"] == "50 % predicted, not finished; the same segment command continues it"
-    assert facts["Notes"].startswith("Voxel size 40 x 8 x 8 nm")
+    assert facts["Notes"].startswith("Voxel size 40 × 8 × 8 nm")
     assert document(["info", str(copy)], capsys)["result"] is None
 
 

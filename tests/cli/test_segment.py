@@ -56,7 +56,7 @@ def test_a_job_runs_and_its_summary_is_true(
     command = shlex.split(shown.out.splitlines()[-1])
     assert command[1:] == ["--plugin", "napari-nnunet-em", str(store)]
     assert Path(command[0]).name == "napari"
-    assert "Voxel size 40 x 8 x 8 nm (z, y, x), given by the caller." in shown.err
+    assert "Voxel size 40 × 8 × 8 nm (z, y, x), given by the caller." in shown.err
     assert "Predicting" in shown.err
     job = json.loads((store / ".nnunet-em" / "job.json").read_text())["job"]
     prediction = {"region": "1:5,0:32,8:48", "planes": "slices", "tta": "yx", "overlap": 0.5, "preset": None}

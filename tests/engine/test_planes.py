@@ -74,7 +74,7 @@ def test_a_single_slice_is_refused(planes, bundle_of):
 
 def test_thick_slices_are_refused_unless_forced(bundle_of):
     volume, bundle = volume_of(voxel_size=(5.0, 1.0, 1.0)), bundle_of()
-    with pytest.raises(SettingsError, match=r"5 x 1 x 1 nm are 5 times.*'orthogonal-forced'"):
+    with pytest.raises(SettingsError, match=r"5 × 1 × 1 nm are 5 times.*'orthogonal-forced'"):
         orientations_of(volume, bundle)
     assert len(orientations_of(volume, bundle, Planes.FORCED)) == 3
     assert len(orientations_of(volume_of(voxel_size=(3.0, 1.0, 1.0)), bundle)) == 3

@@ -233,7 +233,7 @@ def test_a_region_is_the_same_part_of_both():
     told = evaluate(cut, image(truth), settings(offset="1,2,3", relabel="never"))
     assert told.objects.matched == found.objects.matched
     for outside in ("0:7,0:20,0:20", "2:2,0:20,0:20"):
-        with pytest.raises(SettingsError, match="does not lie inside the truth of 6 x 20 x 20"):
+        with pytest.raises(SettingsError, match="does not lie inside the truth of 6 × 20 × 20"):
             evaluate(image(pred), image(truth), settings(region=outside))
     with pytest.raises(InputError, match="no voxel in common"):
         evaluate(image(pred), image(truth), settings(offset="0,0,20"))
@@ -270,7 +270,7 @@ def test_equal_shapes_are_compared_voxel_by_voxel_and_doubts_are_said():
     assert found.objects.matched == evaluate_instances(pred, truth)
     assert "place them 0,-10,0 voxels" in said(found, "equal")
     larger = image(truth, voxel_size_nm=(40.0, 8.1, 8.0))
-    assert "40 x 8 x 8 nm in the prediction and 40 x 8.1 x 8 nm" in said(
+    assert "40 × 8 × 8 nm in the prediction and 40 × 8.1 × 8 nm" in said(
         evaluate(one, larger), "sizes differ"
     )
     assert not evaluate(one, image(truth), settings(relabel="never")).notes

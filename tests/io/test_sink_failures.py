@@ -19,7 +19,7 @@ from napari_nnunet_em.config import OmeZarrVersion
 from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import JOB_FOLDER, Kind, MultiscaleSink, SinkSpec, staging, sweep_partial
-from napari_nnunet_em.io.staging import explained, let_zarr_finish, replace_json, undone_on_failure
+from napari_nnunet_em.io.staging import explained, let_zarr_finish, replace_json, replacing, undone_on_failure
 
 VERSIONS = list(OmeZarrVersion)
 
@@ -281,6 +281,30 @@ def test_undoing_also_happens_for_an_interrupt_and_spares_what_was_there(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert tree(tmp_path) == {"kept": b"changed"}
+
+
+@pytest.mark.parametrize("failure", [OSError, ValueError, KeyboardInterrupt])
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, failure: type[BaseException]) -> None:
+    file = tmp_path / "table.csv"
+    with replacing(file) as draft:
+        draft.write_text("old")
+
+    def fail() -> None:
+        with replacing(file) as draft:
+            draft.write_text("half of the n")
+            assert file.read_text() == "old"
+            raise failure
+
+    with pytest.raises(failure):
+        fail()
+    assert tree(tmp_path) == {"table.csv": b"old"}
+
+
+def test_drafts_of_a_killed_writer_are_swept(tmp_path: Path) -> None:
+    writer = replacing(tmp_path / "job.json")
+    writer.__enter__().write_text("half")  # a kill leaves it so
+    assert sweep_partial(tmp_path) == 1
+    assert tree(tmp_path) == {}
 
 
 @pytest.mark.parametrize(("readers", "replaced"), [(2, True), (1000, False)])

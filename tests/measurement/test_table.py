@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,13 +69,18 @@ def test_parquet_says_what_its_columns_are(tmp_path):
 
 
 @SUFFIXES
-def test_a_failed_write_leaves_the_old_table(tmp_path, suffix):
+def test_a_failed_write_leaves_the_old_table_and_nothing_else(tmp_path, suffix, monkeypatch):
     path = tmp_path / f"mito{suffix}"
     example(3).write(path)
-    (tmp_path / f"mito{suffix}.partial").mkdir()  # stands for any reason why writing fails
+
+    def full(*_paths):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OutputError, match=f"mito{suffix}"):
         example(50).write(path)
     assert len(ObjectTable.read(path)) == 3
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @SUFFIXES

@@ -25,15 +25,10 @@ from napari_nnunet_em._napari.cells import (
 )
 from napari_nnunet_em._napari.features import LABELS_KEY
 from napari_nnunet_em._napari.hiding import ArrayHiding, HidingView, ViewHiding, hidden_ids, hiding_of
-from napari_nnunet_em._napari.object_tables import (
-    LayerTable,
-    Query,
-    find_answer,
-    fits,
-    layer_voxels,
-    stored_labels,
-)
+from napari_nnunet_em._napari.object_tables import LayerTable, stored_labels
 from napari_nnunet_em._napari.table_model import ObjectTableModel
+from napari_nnunet_em._napari.table_query import Query, find_answer
+from napari_nnunet_em._napari.table_work import fits, layer_voxels
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.measurement import COLUMNS, Placement, measure_labels

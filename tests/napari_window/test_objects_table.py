@@ -17,7 +17,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from scipy import ndimage
 
-from napari_nnunet_em._napari import object_tables
+from napari_nnunet_em._napari import object_tables, table_query, table_work
 from napari_nnunet_em._napari.hiding import HidingView
 from napari_nnunet_em._napari.widgets import object_list, row_exports
 from napari_nnunet_em._napari.writer import write_labels
@@ -529,13 +529,13 @@ def test_long_tables_are_sorted_and_filtered_in_a_thread_and_drawn_in_part(
     frame = pd.concat([few] * (30_000 // len(few) + 1), ignore_index=True)
     frame["id"] = np.arange(1, len(frame) + 1)
     threads: list[int] = []
-    original = object_tables.find_rows
+    original = table_query.find_rows
 
     def seen(*args):
         threads.append(threading.get_ident())
         return original(*args)
 
-    monkeypatch.setattr(object_tables, "find_rows", seen)
+    monkeypatch.setattr(table_query, "find_rows", seen)
     table = object_tables.LayerTable.of(ObjectTable(frame), Placement(SIZE_NM))
     widget._open(viewer.layers[0], table)
     widget.objects.show_session(widget.session)
@@ -594,7 +594,7 @@ def test_deleting_works_on_the_main_thread_with_what_is_deleted_alone(
     frame["id"] = np.arange(1, len(frame) + 1)
     table = object_tables.LayerTable.of(ObjectTable(frame), Placement(SIZE_NM))
     columns = {name: column.view(Watched) for name, column in table.columns.items()}
-    find_answer = object_tables.find_answer
+    find_answer = table_query.find_answer
 
     def watched(query):
         answer = find_answer(query)
@@ -635,7 +635,7 @@ def test_what_cannot_be_done_is_said(opened, labels, qtbot, monkeypatch) -> None
         raise ZeroDivisionError("no")
         yield
 
-    monkeypatch.setattr(object_tables, "measure_labels", broken)
+    monkeypatch.setattr(table_work, "measure_labels", broken)
     widget.measure()
     rest(widget, qtbot)
     assert "failed unexpectedly: ZeroDivisionError: no" in widget.progress.status.text()

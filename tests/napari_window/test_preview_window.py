@@ -16,7 +16,7 @@ from qtpy.QtCore import Qt
 from napari_nnunet_em import pipeline
 from napari_nnunet_em._napari.layerdata import level_zero
 from napari_nnunet_em._napari.live import PREVIEW_KEY
-from napari_nnunet_em._napari.previewing import PreviewLayers, PreviewRequest, hide_previews
+from napari_nnunet_em._napari.predicted_layers import PredictedLayers, hide_previews
 from napari_nnunet_em._napari.previewlayers import HEIGHTS, OBJECTS
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
@@ -111,7 +111,7 @@ def test_the_newest_preview_wins_and_a_provisional_one_says_so(open_widget, em, 
     assert layer.metadata[PREVIEW_KEY] == {"provisional": True, "runner": "fake"}
     assert "estimated from samples" in widget.progress.status.text()
     np.testing.assert_allclose(layer.data_to_world((0, 0, 0))[0], 20 * VOXEL_SIZE_NM[0])
-    assert [x.name for x in viewer.layers if x in widget.inputs._offered] == ["em"]
+    assert [x.name for x in viewer.layers if widget.inputs.offers(x)] == ["em"]
 
 
 def test_what_the_objects_dock_previews_is_no_preview_of_the_view(em) -> None:
@@ -125,7 +125,7 @@ def test_what_the_objects_dock_previews_is_no_preview_of_the_view(em) -> None:
     volume = open_volume(em, voxel_size_nm=VOXEL_SIZE_NM)
     box = Box((2, 10, 20), (3, 30, 50))
     request: Any = SimpleNamespace(layer=source, volume=volume, class_names=("mitochondria",))
-    layers = PreviewLayers(viewer, PreviewRequest(request, box))
+    layers = PredictedLayers(viewer, request, box)
     layers.show(PreviewPart(box, np.full((1, *box.shape), 0.5, np.float32), provisional=False, runner="fake"))
     assert "em mitochondria preview" in viewer.layers
     hide_previews(viewer)

@@ -9,7 +9,7 @@ import pytest
 
 from napari_nnunet_em._napari.choices import flip_choices, fold_choices, planes_choices, preset_choices
 from napari_nnunet_em._napari.layerdata import KnownSize, length_in_nm
-from napari_nnunet_em._napari.progresswords import duration_text, finished_text, first_line, status_text
+from napari_nnunet_em._napari.progresswords import finished_text, first_line, status_text
 from napari_nnunet_em._napari.wording import (
     as_text,
     button_text,
@@ -114,7 +114,7 @@ def test_notes_cannot_smuggle_in_markup() -> None:
 
 def test_the_status_line_holds_stage_blocks_speed_and_time_left() -> None:
     event = ProgressEvent(Stage.PREDICT, 3, 12, eta_seconds=125, voxels_per_second=1.23e6)
-    assert status_text(event) == "Predicting, 3 of 12 tiles, 1.2 Mvoxel/s, 2 min left"
+    assert status_text(event) == "Predicting, 3 of 12 tiles, 1.2 Mvoxel/s, 2 min 5 s left"
     assert status_text(ProgressEvent(Stage.LABELS, 1, 2)) == "Writing objects, 1 of 2 blocks"
     assert (
         status_text(ProgressEvent(Stage.OPEN, message="Voxel size 8 nm.\n\nMore."))
@@ -125,14 +125,6 @@ def test_the_status_line_holds_stage_blocks_speed_and_time_left() -> None:
 def test_every_stage_has_words() -> None:
     for stage in Stage:
         assert status_text(ProgressEvent(stage, 1, 1))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.2, "0 s"), (59, "59 s"), (61, "1 min"), (3599, "1 h 0 min"), (3 * 3600 + 25 * 60, "3 h 25 min")],
-)
-def test_time_spans_are_short(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
 
 
 def test_the_last_line_counts_objects_and_says_where_they_are(tmp_path) -> None:

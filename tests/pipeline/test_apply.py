@@ -16,7 +16,9 @@ from napari_nnunet_em.instances import InstanceTask, Placement, segment_instance
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.measurement import ObjectTable
 from napari_nnunet_em.pipeline import load_result, run, segment
-from napari_nnunet_em.pipeline.apply import LabelJob, apply_objects, label_probability, volume_probability
+from napari_nnunet_em.pipeline.apply import apply_objects
+from napari_nnunet_em.pipeline.label_job import LabelJob, volume_probability
+from napari_nnunet_em.pipeline.labelling import label_probability
 from napari_nnunet_em.pipeline.stored import stored_class
 from napari_nnunet_em.progress import CancelToken, Stage
 from napari_nnunet_em.testing.tiny_models import make_model_folder

@@ -86,4 +86,4 @@ def test_a_job_says_which_level_suits_its_model(make_job, pyramid, tmp_path, spa
     plans.write_text(json.dumps(document))
     model = {"path": str(folder), "spacing_unit": "nm"}
     notes = open_job(make_job(input={"path": str(pyramid), "level": level}, model=model)).notes()
-    assert any("Level 1 of the pyramid, 20 x 20 x 20 nm" in note for note in notes) is said
+    assert any("Level 1 of the pyramid, 20 × 20 × 20 nm" in note for note in notes) is said

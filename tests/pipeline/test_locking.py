@@ -25,8 +25,10 @@ from napari_nnunet_em.io.locking import Writer, only_writer
 from napari_nnunet_em.io.output import empty_store, is_ours
 from napari_nnunet_em.measurement import stored_table
 from napari_nnunet_em.pipeline import load_result, run, segment
-from napari_nnunet_em.pipeline.apply import LabelJob, apply_objects, label_probability
+from napari_nnunet_em.pipeline.apply import apply_objects
 from napari_nnunet_em.pipeline.deleting import delete_objects
+from napari_nnunet_em.pipeline.label_job import LabelJob
+from napari_nnunet_em.pipeline.labelling import label_probability
 from napari_nnunet_em.pipeline.unfinished import find_unfinished
 from napari_nnunet_em.progress import Stage, finish
 

@@ -14,8 +14,9 @@ from napari_nnunet_em.config import InstanceSettings
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.measurement import COLUMNS, Placement, measure_labels, stored_table
 from napari_nnunet_em.pipeline import load_result, run
-from napari_nnunet_em.pipeline.apply import LabelJob, label_probability
 from napari_nnunet_em.pipeline.deleting import delete_objects
+from napari_nnunet_em.pipeline.label_job import LabelJob
+from napari_nnunet_em.pipeline.labelling import label_probability
 from napari_nnunet_em.progress import finish
 
 SIZE = np.array([20.0, 10.0, 10.0])

@@ -72,7 +72,7 @@ def test_a_volume_smaller_than_a_patch_works_and_says_so(make_job):
     array = np.random.default_rng(0).integers(0, 255, (3, 9, 11)).astype(np.uint8)
     job = make_job()
     result = run(job, volume=volume_of(array))
-    assert any("3 x 9 x 11" in note and "padded with zeros" in note for note in result.notes)
+    assert any("3 × 9 × 11" in note and "padded with zeros" in note for note in result.notes)
 
 
 def test_channels_that_do_not_fit(make_job):
@@ -100,7 +100,7 @@ def test_a_fold_that_is_not_there(make_job):
 
 def test_a_voxel_size_far_from_the_models(make_job):
     job = make_job(model={"spacing_unit": "nm"}, input={"voxel_size_nm": (900, 10, 10)})
-    refused(job, ModelError, "900 x 10 x 10 nm.*8-fold.*--spacing-unit")
+    refused(job, ModelError, "900 × 10 × 10 nm.*8-fold.*--spacing-unit")
 
 
 def test_flips_that_the_model_does_not_allow(make_job, tmp_path):
@@ -112,7 +112,7 @@ def test_flips_that_the_model_does_not_allow(make_job, tmp_path):
 
 @pytest.mark.parametrize("region", ["0:50,0:9,0:9", "3:3,0:9,0:9"])
 def test_a_region_that_is_not_in_the_volume(region, make_job):
-    refused(make_job(prediction={"region": region}), SettingsError, "40 x 60 x 70")
+    refused(make_job(prediction={"region": region}), SettingsError, "40 × 60 × 70")
 
 
 @pytest.mark.parametrize("scheme", ["RGBTo01Normalization", "MyOwnNormalization"])

@@ -69,7 +69,7 @@ def test_what_a_job_leaves_behind(make_job, image):
     pd.testing.assert_frame_equal(stored, table, rtol=1e-14, check_dtype=False)
     assert result.voxel_size_nm == (20, 10, 10)
     assert "resolution" in result.voxel_size_source
-    assert any("20 x 10 x 10 nm" in note for note in result.notes)
+    assert any("20 × 10 × 10 nm" in note for note in result.notes)
     assert result.voxels == labels.size
     assert result.peak_memory_bytes > 1e8
     assert result.voxels_per_second > 0

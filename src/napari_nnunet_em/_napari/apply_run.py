@@ -10,23 +10,18 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_nnunet_em._napari.activity import ActivityBar
+from napari_nnunet_em._napari.jobwork import Engine, FoundObjects, RunOutcome, Stored, make_worker
 from napari_nnunet_em._napari.live import LiveLayers, belongs_to
 from napari_nnunet_em._napari.objectsource import ObjectSource, segmented_volume
 from napari_nnunet_em._napari.objectwords import labels_prefix
+from napari_nnunet_em._napari.outcome import Ending
 from napari_nnunet_em._napari.progresswords import status_text
-from napari_nnunet_em._napari.worker import (
-    Ending,
-    Engine,
-    FoundObjects,
-    RunOutcome,
-    Stored,
-    TokenWorker,
-    make_worker,
-)
+from napari_nnunet_em._napari.worker import TokenWorker
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.io import Lattice
 from napari_nnunet_em.pipeline import load_result
-from napari_nnunet_em.pipeline.apply import LabelJob, label_probability
+from napari_nnunet_em.pipeline.label_job import LabelJob
+from napari_nnunet_em.pipeline.labelling import label_probability
 from napari_nnunet_em.pipeline.stored import stored_job
 from napari_nnunet_em.progress import CancelToken, ProgressEvent
 

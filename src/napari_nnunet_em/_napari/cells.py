@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nnunet_em.measurement.columns import COLUMNS, Column
+from napari_nnunet_em.quantities import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ def counts_text(total: int, shown: int, selected: int, unsaved: int) -> str:
     unsaved : int
         Deleted objects that are not deleted from the disk.
     """
-    parts = [f"{total:,} object{'' if total == 1 else 's'}"]
+    parts = [count(total, "object")]
     if shown != total:
         parts = [f"{shown:,} of {parts[0]}"]
     if selected > 1:

@@ -10,9 +10,9 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 
+from napari_nnunet_em._napari.notices import show_problem
 from napari_nnunet_em.errors import InputError, NnunetEmError, SettingsError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _says_why_not(command: Callable[[Viewer], None]) -> Callable[[Viewer], None]
         try:
             command(viewer)
         except NnunetEmError as error:
-            show_warning(str(error))
+            show_problem(error)
 
     return run
 

@@ -84,7 +84,7 @@ def estimate(draft: Draft, speeds: Speeds) -> Cost:
         per_pass = None if speed is None else seconds_per_pass(speed, opened.bundle)
         return plan_words(plan_open_job(opened, seconds_per_pass=per_pass))
     except (NnunetEmError, OSError) as error:
-        return problem_words(str(error))
+        return problem_words(error)
 
 
 def seconds_per_pass(speed: Speed, bundle: ModelBundle) -> float:
@@ -104,9 +104,9 @@ def plan_words(plan: JobPlan) -> Cost:
     return Cost(f"Will take {html.escape(plan.summary())}{warnings}", "\n".join(tip))
 
 
-def problem_words(sentence: str) -> Cost:
+def problem_words(problem: Exception | str) -> Cost:
     """Why a job would be refused, shortly; the whole sentence is the tip."""
-    sentence = without_options(sentence)
+    sentence = without_options(problem)
     short = sentence.partition(";")[0]
     return Cost(
         html.escape(short if len(short) <= 160 else f"{short[:157].rstrip()} …", quote=False), sentence

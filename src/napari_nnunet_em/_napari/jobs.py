@@ -13,8 +13,8 @@ from napari_nnunet_em._napari.run import SegmentRun
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_nnunet_em._napari.jobwork import Engine, RunOutcome
     from napari_nnunet_em._napari.request import Request
-    from napari_nnunet_em._napari.worker import Engine, RunOutcome
     from napari_nnunet_em.progress import ProgressEvent
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Labels
 from qtpy.QtCore import QTimer
 
 from napari_nnunet_em import io
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
-    from napari_nnunet_em._napari.worker import FoundObjects
+    from napari_nnunet_em._napari.jobwork import FoundObjects
     from napari_nnunet_em.io import Lattice
 
 REFRESH_MILLISECONDS = 300
@@ -29,7 +30,10 @@ STORE_KEY = "nnunet_em_store"
 """Key in a layer's metadata: the store that a result layer shows."""
 
 PREVIEW_KEY = "nnunet_em_preview"
-"""Key in a layer's metadata: what is known of the preview that it shows."""
+"""Key in a layer's metadata: it belongs to a preview, and nothing is made from it.
+
+What is known of the prediction, as a dict; or of a preview of objects, which of its layers it is, as a str.
+"""
 
 _COLORMAPS = ("magenta", "green", "cyan", "yellow", "red", "blue")
 
@@ -177,6 +181,13 @@ def probability_colormap(index: int) -> str:
 def is_result(layer: Layer) -> bool:
     """Whether a layer shows what a job or a preview made."""
     return STORE_KEY in layer.metadata or PREVIEW_KEY in layer.metadata
+
+
+def hide_objects(viewer: ViewerModel, store: Path) -> None:
+    """Take the objects of a store off the screen; their layers stay in the list."""
+    for layer in viewer.layers:
+        if isinstance(layer, Labels) and belongs_to(layer, store):
+            layer.visible = False
 
 
 def belongs_to(layer: Layer, store: Path) -> bool:

@@ -14,7 +14,7 @@ from napari_nnunet_em._napari.request import layer_channels, layer_volume, sourc
 from napari_nnunet_em.errors import InputError, NnunetEmError
 from napari_nnunet_em.instances import ClassProbability
 from napari_nnunet_em.io.from_hdf5 import split_address
-from napari_nnunet_em.pipeline.apply import volume_probability
+from napari_nnunet_em.pipeline.label_job import volume_probability
 from napari_nnunet_em.pipeline.stored import stored_class, stored_input, stored_job
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import html
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_nnunet_em._napari.wording import error_note
+from napari_nnunet_em.quantities import count
 
 if TYPE_CHECKING:
     from napari_nnunet_em.instances.preview import Preview
@@ -22,8 +22,7 @@ def preview_text(preview: Preview, complete_view: bool) -> str:
     complete_view : bool
         Whether it holds all that is on the canvas.
     """
-    count = preview.count
-    lines = [f"<b>{count} object{'' if count == 1 else 's'}</b> in view"]
+    lines = [f"<b>{count(preview.count, 'object')}</b> in view"]
     if preview.cut:
         lines[0] += f", {preview.cut} of them cut by its edge"
     if not preview.complete:
@@ -33,11 +32,6 @@ def preview_text(preview: Preview, complete_view: bool) -> str:
         lines.append(f"The middle {x} × {y} pixels are previewed: zoom in to see everything.")
     lines += [html.escape(note) for note in preview.notes]
     return "<br>".join(lines)
-
-
-def problem_text(sentence: str) -> str:
-    """Why there is no preview, as rich text."""
-    return error_note(sentence)
 
 
 def apply_text(class_name: str) -> str:

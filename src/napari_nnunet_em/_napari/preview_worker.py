@@ -8,7 +8,8 @@ from collections.abc import Generator
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_nnunet_em._napari.worker import Ending, Outcome, TokenWorker, guarded, token_worker
+from napari_nnunet_em._napari.outcome import Ending, Outcome, guarded
+from napari_nnunet_em._napari.worker import TokenWorker, token_worker
 from napari_nnunet_em.instances.preview import Preview, PreviewCache, PreviewRequest, preview_steps
 from napari_nnunet_em.progress import CancelToken
 

@@ -7,20 +7,18 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_nnunet_em._napari.libraries import load_libraries
-from napari_nnunet_em._napari.live import PREVIEW_KEY, probability_colormap
-from napari_nnunet_em._napari.placement import move, result_placement
-from napari_nnunet_em._napari.worker import Outcome, TokenWorker, guarded, token_worker
+from napari_nnunet_em._napari.outcome import Outcome, guarded
+from napari_nnunet_em._napari.predicted_layers import PredictedLayers
+from napari_nnunet_em._napari.worker import TokenWorker, token_worker
 from napari_nnunet_em.progress import CancelToken, ProgressEvent
 
 if TYPE_CHECKING:
     import threading
 
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer
 
     from napari_nnunet_em._napari.request import Request
     from napari_nnunet_em.config import Job
@@ -87,84 +85,6 @@ def run_preview(
     return (yield from guarded(work, "preview", over))
 
 
-class PreviewLayers:
-    """Layers in memory that a preview fills in; main thread only.
-
-    Parameters
-    ----------
-    viewer : napari viewer
-        Where they are shown.
-    wanted : PreviewRequest
-        What is predicted.
-    """
-
-    def __init__(self, viewer: ViewerModel, wanted: PreviewRequest) -> None:
-        self._viewer = viewer
-        self._wanted = wanted
-        names = wanted.request.class_names
-        self._data = np.zeros((len(names), *wanted.box.shape), np.float32)
-        self._layers: list[Image] = []
-
-    def show(self, part: PreviewPart) -> None:
-        """Take in a finished piece."""
-        place = part.box.relative_to(self._wanted.box.start).slices
-        self._data[(slice(None), *place)] = part.probabilities
-        if not self._layers:
-            self._layers = self._placed(part)
-        for layer in self._layers:
-            layer.refresh(extent=False, highlight=False, thumbnail=False)
-
-    def _placed(self, part: PreviewPart) -> list[Image]:
-        """One layer for each class: those of the last preview, which takes napari a tenth of the time."""
-        source = self._wanted.request.layer
-        ndim = min(source.ndim, 3)
-        older = [x for x in self._viewer.layers if _is_preview(x)]
-        if [x.ndim for x in older] != [ndim] * len(self._data):
-            for layer in older:
-                self._viewer.layers.remove(layer)
-            older = []
-        volume = self._wanted.request.volume
-        lattice = volume.lattice(volume.level).begun_at(self._wanted.box.start)
-        place = result_placement(source, lattice.first, ndim, lattice.step)
-        word = "preview, provisional" if part.provisional else "preview"
-        layers = []
-        for index, name in enumerate(self._wanted.request.class_names):
-            data = self._data[index] if ndim == 3 else self._data[index, 0]
-            layer = older[index] if older else self._add(data, index, place)
-            layer.metadata = {PREVIEW_KEY: {"provisional": part.provisional, "runner": part.runner}}
-            layer.name = f"{source.name} {name} {word}"
-            if older:
-                layer.data = data
-                move(layer, place)
-                layer.visible = True
-            layers.append(layer)
-        return layers
-
-    def _add(self, data: np.ndarray, index: int, place: dict[str, Any]) -> Image:
-        return self._viewer.add_image(
-            data,
-            name="preview",
-            colormap=probability_colormap(index),
-            blending="additive",
-            opacity=0.6,
-            contrast_limits=(0.0, 1.0),
-            metadata={PREVIEW_KEY: {}},
-            **place,
-        )
-
-
-def hide_previews(viewer: ViewerModel) -> None:
-    """Take all previews off the screen; they stay in the list of layers, for the next one."""
-    for layer in viewer.layers:
-        if _is_preview(layer):
-            layer.visible = False
-
-
-def _is_preview(layer: Layer) -> bool:
-    """Whether a layer shows a view that was predicted; those of the Objects dock have a word there."""
-    return isinstance(layer.metadata.get(PREVIEW_KEY), dict)
-
-
 @dataclass(frozen=True)
 class PreviewEnd:
     """How a preview ended.
@@ -217,7 +137,7 @@ class PreviewRun(QObject):  # type: ignore[misc]
         self._token = CancelToken()
         self._worker: TokenWorker | None = None
         self._next: PreviewRequest | None = None
-        self._layers: PreviewLayers | None = None
+        self._layers: PredictedLayers | None = None
         self._begun = 0.0
         self._provisional = False
         self._job: Job | None = None
@@ -246,7 +166,7 @@ class PreviewRun(QObject):  # type: ignore[misc]
         if wanted is None:
             return
         self._token = CancelToken()
-        self._layers = PreviewLayers(self._viewer, wanted)
+        self._layers = PredictedLayers(self._viewer, wanted.request, wanted.box)
         self._job, self._tiles, self._seconds = wanted.request.job, 0, 0.0
         self._begun = time.perf_counter()
         worker = token_worker(

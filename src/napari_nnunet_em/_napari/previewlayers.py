@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nnunet_em._napari.live import PREVIEW_KEY
 from napari_nnunet_em._napari.placement import move, result_placement
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
     from napari_nnunet_em.instances.preview import Preview
-
-PREVIEW_KEY = "nnunet_em_preview"
-"""Key in a layer's metadata: it belongs to a preview, and nothing is made from it."""
 
 OBJECTS, HEIGHTS, SEEDS, BOUNDARIES = "objects", "heights", "seeds", "boundaries"
 

@@ -8,33 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari_nnunet_em._napari.wording import without_options
-from napari_nnunet_em.progress import ProgressEvent, Stage
-from napari_nnunet_em.quantities import rate
-
-_STAGES = {
-    Stage.OPEN: "Opening",
-    Stage.STATISTICS: "Measuring intensities",
-    Stage.PREDICT: "Predicting",
-    Stage.COMPONENTS: "Finding objects",
-    Stage.SPLIT: "Splitting objects",
-    Stage.LABELS: "Writing objects",
-    Stage.MEASURE: "Measuring objects",
-    Stage.COMPARE: "Comparing",
-    Stage.EXPORT: "Exporting",
-    Stage.FINISHED: "Finished",
-}
+from napari_nnunet_em.progress import STAGE_WORDS, ProgressEvent, Stage
+from napari_nnunet_em.quantities import duration, rate
 
 
 def status_text(event: ProgressEvent) -> str:
-    """The line under the progress bar, such as ``Predicting, 3 of 12 tiles, 1.2 Mvoxel/s, 2 min left``."""
-    parts = [_STAGES[event.stage]]
+    """The line under the progress bar, such as ``Predicting, 3 of 12 tiles, 1.2 Mvoxel/s, 8 s left``."""
+    parts = [STAGE_WORDS[event.stage]]
     if event.total:
         unit = "tiles" if event.stage is Stage.PREDICT else "blocks"
         parts.append(f"{event.done} of {event.total} {unit}")
     if event.voxels_per_second:
         parts.append(rate(event.voxels_per_second))
     if event.eta_seconds is not None and event.stage is not Stage.FINISHED:
-        parts.append(f"{duration_text(event.eta_seconds)} left")
+        parts.append(f"{duration(round(event.eta_seconds))} left")
     if len(parts) == 1 and event.message:
         parts.append(first_line(event.message))
     return ", ".join(parts)
@@ -83,25 +70,15 @@ def unfinished_text(store: Path, predicted: float, started: str) -> str:
 
 def preview_status(event: ProgressEvent) -> str:
     """The line under the bar while a view is previewed."""
-    return f"Preview: {_STAGES[event.stage].lower()}"
+    return f"Preview: {STAGE_WORDS[event.stage].lower()}"
 
 
 def preview_text(seconds: float, provisional: bool) -> str:
     """What is said below a finished preview."""
-    text = f"Preview after {seconds:.1f} s; nothing was saved."
+    text = f"Preview after {duration(seconds)}; nothing was saved."
     if not provisional:
         return text
     return (
         f"{text} Provisional: the volume is large, so its intensities were estimated from samples; a run "
         "measures all of it and may differ a little."
     )
-
-
-def duration_text(seconds: float) -> str:
-    """A time span that a person can take in at a glance."""
-    if seconds < 60:
-        return f"{max(round(seconds), 0)} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"

@@ -102,11 +102,11 @@ def shape_box(shapes: Shapes, layer: Layer, slices: tuple[int, int]) -> Box:
         start[0], stop[0] = slices
     box = spatial_box(start, stop).intersect(Box.whole(layer_shape(layer)))
     if box.size == 0:
-        z, y, x = layer_shape(layer)
+        z, *plane = layer_shape(layer)
         raise InputError(
             f"The rectangle in {shapes.name!r}, at slices {slices[0]} to {slices[1] - 1}, lies outside "
-            f"{layer.name!r}, which has {z} slices of {y} x {x} pixels: move it onto the image, or choose "
-            "other slices."
+            f"{layer.name!r}, which has {z} slices of {extent(plane)} pixels: move it onto the image, or "
+            "choose other slices."
         )
     return box
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
 import platformdirs
+
+from napari_nnunet_em.io.staging import replace_json
 
 _MOST = 20
 
@@ -28,10 +31,6 @@ def remember_folder(folder: Path) -> None:
     """Put a folder at the head of the list; a list that cannot be written is no reason to stop a job."""
     known = [folder.absolute(), *(x for x in remembered_folders() if x != folder.absolute())][:_MOST]
     file = remembered_file()
-    draft = file.with_suffix(".tmp")
-    try:
+    with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps([str(x) for x in known], indent=1), encoding="utf-8")
-        draft.replace(file)
-    except OSError:
-        return
+        replace_json(file, [str(x) for x in known])

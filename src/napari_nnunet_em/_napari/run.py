@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nnunet_em._napari.activity import ActivityBar
+from napari_nnunet_em._napari.jobwork import Engine, RunOutcome, make_worker
 from napari_nnunet_em._napari.live import LiveLayers
+from napari_nnunet_em._napari.outcome import Ending
 from napari_nnunet_em._napari.progresswords import status_text
 from napari_nnunet_em._napari.request import Request
-from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome, make_worker
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
 if TYPE_CHECKING:

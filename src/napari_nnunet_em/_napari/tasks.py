@@ -10,7 +10,7 @@ from typing import Any
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
-from napari_nnunet_em._napari.worker import Outcome, guarded
+from napari_nnunet_em._napari.outcome import Outcome, guarded
 from napari_nnunet_em.progress import CancelToken, Events, ProgressEvent
 
 

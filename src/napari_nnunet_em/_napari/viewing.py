@@ -65,6 +65,12 @@ def visible_box(viewer: ViewerModel, layer: Layer, around: int = 0) -> Box:
     return box
 
 
+def slicing_axis(viewer: ViewerModel, layer: Layer) -> int:
+    """Axis of a layer, 0 for z to 2 for x, across which slices are shown; z where that is none of its own."""
+    order = viewer.dims.order[0] - (viewer.dims.ndim - layer.ndim)
+    return max(int(3 - layer.ndim + order), 0)
+
+
 def voxels_around(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First voxels, and one past the last, along each axis of what some points enclose.
 

@@ -48,8 +48,8 @@ def model_note(bundle: ModelBundle, licence: str) -> str:
     spacing = bundle.spacing_nm(SpacingUnit.AUTO)
     expects = f"{len(bundle.patch_size)}D"
     if spacing is not None:
-        expects += f", for voxels of {' × '.join(f'{s:g}' for s in spacing)} nm"
-    expects += f", patch {' × '.join(str(n) for n in bundle.patch_size)}"
+        expects += f", for voxels of {extent(spacing)} nm"
+    expects += f", patch {extent(bundle.patch_size)}"
     if len(bundle.folds) > 1:
         expects += f", {len(bundle.folds)} folds"
     if len(bundle.classes) > 1:
@@ -65,14 +65,19 @@ def short_licence(text: str) -> str:
     return first if len(first) <= 120 else f"{first[:117].rstrip()} …"
 
 
-def error_note(sentence: str) -> str:
-    """A problem, as rich text for the form."""
-    return f"<span style='color: #e0564a'>{html.escape(without_options(sentence))}</span>"
+def error_note(problem: Exception | str) -> str:
+    """What went wrong or cannot be done, as rich text for the form; empty where nothing is said."""
+    words = html.escape(without_options(problem), quote=False)
+    return f"<span style='color: #e0564a'>{words}</span>" if words else ""
 
 
-def without_options(sentence: str) -> str:
-    """A sentence of the pipeline without the options of the command line that it names in brackets."""
-    return re.sub(r" \(--[^)]*\)", "", sentence)
+def without_options(sentence: Exception | str) -> str:
+    """A sentence of the pipeline without the options of the command line that it names in brackets.
+
+    Every problem passes here on its way to the screen: under a bar (`ProgressPanel.refuse`), in the form
+    (`error_note`), as a notification (`show_problem`), or where work in a thread ends with it (`guarded`).
+    """
+    return re.sub(r" \(--[^)]*\)", "", str(sentence))
 
 
 _EXPORTS = {

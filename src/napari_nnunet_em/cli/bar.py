@@ -12,8 +12,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Column, Table
 from rich.text import Text
 
-from napari_nnunet_em.cli.display import LABELS, STOPPING
-from napari_nnunet_em.progress import ProgressEvent, Stage
+from napari_nnunet_em.cli.display import STOPPING
+from napari_nnunet_em.progress import STAGE_WORDS, ProgressEvent, Stage
 from napari_nnunet_em.quantities import duration, rate
 
 
@@ -126,7 +126,7 @@ class BarDisplay:
         self._task = None
         if stage is not Stage.FINISHED:
             self._task = self._progress.add_task(
-                LABELS[stage], total=None, count="", rate="", eta=None, eta_at=0.0
+                STAGE_WORDS[stage], total=None, count="", rate="", eta=None, eta_at=0.0
             )
 
     def _task_shown(self) -> Task:

@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_nnunet_em.cli.display import open_display, write_json
+from napari_nnunet_em.cli.display import write_json
 from napari_nnunet_em.cli.facts import write_command, write_facts
-from napari_nnunet_em.cli.interrupts import stop_on_signals
-from napari_nnunet_em.progress import CancelToken
+from napari_nnunet_em.cli.running import running
 from napari_nnunet_em.quantities import duration, memory, rate
 
 if TYPE_CHECKING:
@@ -46,10 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _run_demo(output: Path, machine: bool) -> DemoReport:
-    token = CancelToken()
-    display = open_display(machine)
-    with display, stop_on_signals(token, display.stopping):
-        # The demo brings zarr and torch: seconds in which the display is already there.
+    with running(machine) as (token, display):
         from napari_nnunet_em.demo import run_demo  # noqa: PLC0415
 
         return run_demo(output, report=display.say, progress=display.show, cancel=token)

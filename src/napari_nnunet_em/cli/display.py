@@ -13,22 +13,10 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
 from napari_nnunet_em.geometry import Box
-from napari_nnunet_em.progress import ProgressEvent, Stage
+from napari_nnunet_em.progress import STAGE_WORDS, ProgressEvent, Stage
 from napari_nnunet_em.quantities import duration, rate
 
 STOPPING = "Stopping after the work in hand; Ctrl-C again stops at once."
-LABELS = {
-    Stage.OPEN: "Opening",
-    Stage.STATISTICS: "Measuring",
-    Stage.PREDICT: "Predicting",
-    Stage.COMPONENTS: "Finding objects",
-    Stage.SPLIT: "Splitting objects",
-    Stage.LABELS: "Writing objects",
-    Stage.MEASURE: "Measuring objects",
-    Stage.COMPARE: "Comparing",
-    Stage.EXPORT: "Exporting",
-    Stage.FINISHED: "Finished",
-}
 
 
 class Display(Protocol):
@@ -128,7 +116,7 @@ class PlainDisplay(_Plain):
 
 def progress_line(event: ProgressEvent) -> str:
     """``Predicting 12/48 (25 %), 1.3 Mvoxel/s, 2 min 10 s left``."""
-    line = f"{LABELS[event.stage]} {event.done}/{event.total} ({100 * event.done // event.total} %)"
+    line = f"{STAGE_WORDS[event.stage]} {event.done}/{event.total} ({100 * event.done // event.total} %)"
     if event.voxels_per_second:
         line += f", {rate(event.voxels_per_second)}"
     if event.eta_seconds is not None and event.done < event.total:

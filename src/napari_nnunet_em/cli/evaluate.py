@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_nnunet_em.cli.display import open_display, write_json
+from napari_nnunet_em.cli.display import write_json
 from napari_nnunet_em.cli.grouped import build_settings
-from napari_nnunet_em.cli.interrupts import stop_on_signals
 from napari_nnunet_em.cli.options import add_options
-from napari_nnunet_em.progress import CancelToken
+from napari_nnunet_em.cli.running import running
+from napari_nnunet_em.progress import finish
 
 if TYPE_CHECKING:
     from napari_nnunet_em.evaluation import Comparison, Evaluation
@@ -64,21 +64,12 @@ def _build(arguments: argparse.Namespace) -> Comparison:
 
 
 def _run(comparison: Comparison, machine: bool) -> Evaluation:
-    token = CancelToken()
-    display = open_display(machine)
     images, settings = comparison.images, comparison.comparison
-    with display, stop_on_signals(token, display.stopping):
-        # Reading brings zarr: seconds in which the bar is already there.
+    with running(machine) as (token, display):
         from napari_nnunet_em.evaluation import compare, open_labels  # noqa: PLC0415
 
         pred, truth = (
             open_labels(path, class_name=images.class_name, meaning=settings.meaning, axes=axes)
             for path, axes in ((images.pred, images.pred_axes), (images.truth, images.truth_axes))
         )
-        steps = compare(pred, truth, settings, token)
-        while True:
-            try:
-                display.show(next(steps))
-            except StopIteration as end:
-                result: Evaluation = end.value
-                return result
+        return finish(compare(pred, truth, settings, token), display.show)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_nnunet_em.cli.display import open_display, write_json
+from napari_nnunet_em.cli.display import write_json
 from napari_nnunet_em.cli.facts import write_facts
 from napari_nnunet_em.cli.grouped import build_settings
-from napari_nnunet_em.cli.interrupts import stop_on_signals
 from napari_nnunet_em.cli.options import add_options
-from napari_nnunet_em.progress import CancelToken
+from napari_nnunet_em.cli.running import running
+from napari_nnunet_em.progress import finish
 from napari_nnunet_em.quantities import extent
 
 if TYPE_CHECKING:
@@ -62,19 +61,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _run(export: Export, machine: bool) -> Volume:
     """Export to the end, and open what was written."""
-    token = CancelToken()
-    display = open_display(machine)
     files = export.files
-    with display, stop_on_signals(token, display.stopping):
-        # Reading brings zarr: seconds in which the bar is already there.
+    with running(machine) as (token, display):
         from napari_nnunet_em.export import export_labels, open_source  # noqa: PLC0415
         from napari_nnunet_em.io import open_volume  # noqa: PLC0415
 
         source = open_source(files.source, files.axes, files.voxel_size_nm)
         steps = export_labels(source, files.destination, export.export, token)
-        while True:
-            try:
-                display.show(next(steps))
-            except StopIteration as end:
-                written: Path = end.value
-                return open_volume(written)
+        return open_volume(finish(steps, display.show))

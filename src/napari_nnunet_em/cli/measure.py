@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_nnunet_em.cli.display import open_display, write_json
+from napari_nnunet_em.cli.display import write_json
 from napari_nnunet_em.cli.facts import write_facts
 from napari_nnunet_em.cli.grouped import build_settings
-from napari_nnunet_em.cli.interrupts import stop_on_signals
 from napari_nnunet_em.cli.options import add_options
-from napari_nnunet_em.progress import CancelToken
+from napari_nnunet_em.cli.running import running
+from napari_nnunet_em.progress import finish
 from napari_nnunet_em.quantities import count, extent
 
 if TYPE_CHECKING:
@@ -68,11 +68,8 @@ def _build(arguments: argparse.Namespace) -> Measurement:
 
 
 def _run(measurement: Measurement, machine: bool) -> tuple[Volume, ObjectTable]:
-    token = CancelToken()
-    display = open_display(machine)
     settings = measurement.input
-    with display, stop_on_signals(token, display.stopping):
-        # Reading brings zarr: seconds in which the bar is already there.
+    with running(machine) as (token, display):
         from napari_nnunet_em.io import open_volume  # noqa: PLC0415
         from napari_nnunet_em.measurement import table_suffix  # noqa: PLC0415
         from napari_nnunet_em.measurement.volumes import measure_labels, refuse_image_of_labels  # noqa: PLC0415
@@ -86,11 +83,6 @@ def _run(measurement: Measurement, machine: bool) -> tuple[Volume, ObjectTable]:
             probability=open_volume(settings.probability) if settings.probability else None,
             cancel=token,
         )
-        while True:
-            try:
-                display.show(next(steps))
-            except StopIteration as end:
-                table: ObjectTable = end.value
-                break
+        table = finish(steps, display.show)
         table.write(measurement.output.path)
     return labels, table

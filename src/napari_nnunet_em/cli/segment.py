@@ -7,14 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_nnunet_em.cli.display import open_display, write_json
+from napari_nnunet_em.cli.display import write_json
 from napari_nnunet_em.cli.facts import napari_command, write_command, write_facts
-from napari_nnunet_em.cli.interrupts import stop_on_signals
 from napari_nnunet_em.cli.jobfile import build_job, write_job
 from napari_nnunet_em.cli.options import add_options, given_options
 from napari_nnunet_em.cli.result_facts import result_facts
+from napari_nnunet_em.cli.running import running
 from napari_nnunet_em.config import Job
-from napari_nnunet_em.progress import CancelToken
 
 if TYPE_CHECKING:
     from napari_nnunet_em.pipeline import SegmentationResult
@@ -58,10 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _run_job(job: Job, machine: bool) -> SegmentationResult:
-    token = CancelToken()
-    display = open_display(machine)
-    with display, stop_on_signals(token, display.stopping):
-        # The pipeline brings zarr and torch: seconds in which the bar is already there.
+    with running(machine) as (token, display):
         from napari_nnunet_em.pipeline import load_result, segment  # noqa: PLC0415
 
         for event in segment(job, cancel=token):

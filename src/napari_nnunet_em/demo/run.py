@@ -21,6 +21,7 @@ from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.pipeline import SegmentationResult, load_result, segment
 from napari_nnunet_em.progress import CancelToken, ProgressEvent
+from napari_nnunet_em.quantities import extent
 
 
 def run_demo(
@@ -67,7 +68,7 @@ def run_demo(
     sample = sample or DemoSample()
     output = Path(output)
     store = output / "sample.zarr"
-    report(f"Making a sample volume of {' x '.join(map(str, sample.shape))} voxels in {store}")
+    report(f"Making a sample volume of {extent(sample.shape)} voxels in {store}")
     raw, truth = sample.write(store)
     job = demo_job(sample, output)
     report(f"Segmenting it with {sample.model} into {job.store}")

@@ -20,6 +20,7 @@ from napari_nnunet_em.geometry import as_shape
 from napari_nnunet_em.io import Volume
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.progress import Steps
+from napari_nnunet_em.quantities import extent
 
 _AXES = "zyx"
 _LARGEST_ANISOTROPY = 3.0
@@ -102,7 +103,7 @@ def _check(volume: Volume, bundle: ModelBundle, planes: Planes) -> None:
     ratio = max(size) / min(size)
     if planes is Planes.ORTHOGONAL and ratio > _LARGEST_ANISOTROPY:
         raise SettingsError(
-            f"Orthogonal planes were asked for, but voxels of {' x '.join(f'{v:g}' for v in size)} nm are "
+            f"Orthogonal planes were asked for, but voxels of {extent(size)} nm are "
             f"{ratio:.3g} times as long as they are wide (at most {_LARGEST_ANISOTROPY:g} makes sense): the "
             "model would see planes that are mostly interpolated; choose 'slices', or "
             f"{Planes.FORCED.value!r} to do it all the same."

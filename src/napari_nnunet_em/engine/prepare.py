@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from napari_nnunet_em.config import ModelSettings, PredictionSettings
@@ -16,6 +15,7 @@ from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Volume
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.progress import Steps
+from napari_nnunet_em.quantities import extent
 
 _AXES = "zyx"
 _LARGEST_RESAMPLING = 8.0
@@ -76,16 +76,12 @@ def model_spacings(volume: Volume, bundle: ModelBundle, settings: ModelSettings)
     ratios = [c / t for c, t in zip(spacings.current, spacings.target, strict=True)]
     if max(ratios) > _LARGEST_RESAMPLING or min(ratios) < 1 / _LARGEST_RESAMPLING:
         raise ModelError(
-            f"The volume's voxel size {_words(spacings.current)} nm and the model's "
-            f"{_words(spacings.target)} nm differ more than {_LARGEST_RESAMPLING:g}-fold; check "
+            f"The volume's voxel size {extent(spacings.current)} nm and the model's "
+            f"{extent(spacings.target)} nm differ more than {_LARGEST_RESAMPLING:g}-fold; check "
             "the voxel size, or say what unit the model's spacing is in (--spacing-unit nm, um, mm, or none "
             "to run on the voxels as they are)."
         )
     return spacings
-
-
-def _words(values: Sequence[float]) -> str:
-    return " x ".join(f"{v:g}" for v in values)
 
 
 def mirror_axes(bundle: ModelBundle, tta: str) -> tuple[int, ...]:
@@ -185,8 +181,8 @@ def prepare(
     )
     if 0 in space.model_shape:
         raise InputError(
-            f"At the model's voxel size {_words(spacings.target)} nm nothing is left of the volume "
-            f"({_words(space.crop.shape)} voxels of {_words(spacings.current)} nm); check the voxel size."
+            f"At the model's voxel size {extent(spacings.target)} nm nothing is left of the volume "
+            f"({extent(space.crop.shape)} voxels of {extent(spacings.current)} nm); check the voxel size."
         )
     if mask is None and needs_mask(bundle):
         axis = None if statistics.profile is None else statistics.profile.axis

@@ -5,10 +5,10 @@ The names below are imported on first use. None of them loads torch or MONAI; th
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_ROOM = "napari_nnunet_em.evaluation."
+from napari_nnunet_em.lazynames import lazy_names
+
 _LAZY = {
     "AdaptedRand": "partitions",
     "Comparison": "settings",
@@ -96,12 +96,4 @@ if TYPE_CHECKING:
     )
     from napari_nnunet_em.evaluation.settings import Comparison, ComparisonSettings, Meaning, Relabel
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_ROOM + _LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _LAZY, __all__)

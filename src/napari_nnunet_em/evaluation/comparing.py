@@ -32,7 +32,7 @@ from napari_nnunet_em.evaluation.scores import (
 from napari_nnunet_em.evaluation.settings import ComparisonSettings, Meaning
 from napari_nnunet_em.evaluation.sources import ComponentLabels, LabelSource, StoredLabels, label_source
 from napari_nnunet_em.geometry import Block
-from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
+from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage, finish
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,13 +169,7 @@ def evaluate(
     cancel: CancelToken | None = None,
 ) -> Evaluation:
     """Run `compare` to its end; parameters and errors are its own."""
-    steps = compare(pred, truth, settings, cancel)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Evaluation = end.value
-            return result
+    return finish(compare(pred, truth, settings, cancel))
 
 
 def compare_objects(overlaps: Overlaps, iou: float, placement: Placement) -> ObjectComparison:

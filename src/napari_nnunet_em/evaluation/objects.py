@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pandas as pd
 from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.evaluation.overlaps import Counts, Ids, Overlaps, Points
 from napari_nnunet_em.geometry import Shape
+from napari_nnunet_em.io.staging import replacing
 
 _SIDES = ("pred", "truth")
 _LARGEST = np.iinfo(np.int64).max
@@ -93,13 +93,10 @@ def write_objects(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         When the file cannot be written.
     """
     target = Path(path)
-    part = target.with_name(target.name + ".partial")
     try:
-        frame.to_csv(part, index=False, lineterminator="\n")
-        part.replace(target)
+        with replacing(target) as draft:
+            frame.to_csv(draft, index=False, lineterminator="\n")
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
         raise OutputError(
             f"The table of objects could not be written to {target} ({error}): "
             "check that the folder exists, can be written and has space."

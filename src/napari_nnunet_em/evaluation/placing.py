@@ -10,6 +10,7 @@ import numpy as np
 from napari_nnunet_em.errors import InputError, SettingsError
 from napari_nnunet_em.geometry import Box, Shape, as_shape
 from napari_nnunet_em.io import Volume
+from napari_nnunet_em.quantities import extent
 
 _SAME_SIZE = 1e-3
 _WHOLE_VOXEL = 0.05
@@ -59,7 +60,7 @@ def place(pred: Volume, truth: Volume, region: Box | None, offset: Shape | None)
     """
     if region is not None and (region.size == 0 or not Box.whole(truth.shape).contains(region)):
         raise SettingsError(
-            f"The region {region} does not lie inside the truth of {_sides(truth.shape)} voxels: "
+            f"The region {region} does not lie inside the truth of {extent(truth.shape)} voxels: "
             "give z0:z1,y0:y1,x0:x1 in voxels of the truth, each end larger than its start."
         )
     notes = _voxel_size_notes(pred, truth)
@@ -71,8 +72,8 @@ def place(pred: Volume, truth: Volume, region: Box | None, offset: Shape | None)
         common = common.intersect(region)
     if common.size == 0:
         raise InputError(
-            f"The prediction of {_sides(pred.shape)} voxels, which begins at voxel {_listed(offset)} of the "
-            f"truth of {_sides(truth.shape)}, has no voxel in common with what is to be compared: "
+            f"The prediction of {extent(pred.shape)} voxels, which begins at voxel {_listed(offset)} of the "
+            f"truth of {extent(truth.shape)}, has no voxel in common with what is to be compared: "
             "give another --offset or --region, or the truth of the same place."
         )
     if common != Box.whole(truth.shape):
@@ -103,7 +104,7 @@ def _find_offset(pred: Volume, truth: Volume, region: Box | None) -> tuple[Shape
     if region is not None and region.shape == pred.shape:
         return region.start, [f"The prediction was taken to be the region {region} of the truth."]
     raise InputError(
-        f"A prediction of {_sides(pred.shape)} voxels cannot be laid over a truth of {_sides(truth.shape)}: "
+        f"A prediction of {extent(pred.shape)} voxels cannot be laid over a truth of {extent(truth.shape)}: "
         f"nothing says where it begins{_hint(pred)}; give --offset Z,Y,X, or two images of the same shape."
     )
 
@@ -129,8 +130,8 @@ def _voxel_size_notes(pred: Volume, truth: Volume) -> list[str]:
     if not _differing_sizes(pred, truth):
         return []
     return [
-        f"The voxel sizes differ: {_sides(pred.voxel_size_nm or ())} nm in the prediction and "
-        f"{_sides(truth.voxel_size_nm or ())} nm in the truth; voxels were compared as they are, "
+        f"The voxel sizes differ: {extent(pred.voxel_size_nm or ())} nm in the prediction and "
+        f"{extent(truth.voxel_size_nm or ())} nm in the truth; voxels were compared as they are, "
         "none was resampled."
     ]
 
@@ -141,10 +142,6 @@ def _hint(pred: Volume) -> str:
         return ""
     start = np.array(pred.origin_nm) / np.array(pred.voxel_size_nm)
     return f" (its own metadata say at voxel {_listed(np.round(start, 2))} of the volume it comes from)"
-
-
-def _sides(values: Sequence[float]) -> str:
-    return " x ".join(f"{value:g}" for value in values)
 
 
 def _listed(values: Sequence[float] | np.ndarray) -> str:

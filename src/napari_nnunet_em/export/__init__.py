@@ -5,10 +5,10 @@ The names below are imported on first use: each format brings its own library.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_ROOM = "napari_nnunet_em.export."
+from napari_nnunet_em.lazynames import lazy_names
+
 _LAZY = {
     "Compression": "settings",
     "Export": "settings",
@@ -38,12 +38,4 @@ if TYPE_CHECKING:
     from napari_nnunet_em.export.formats import choose_format, renamed
     from napari_nnunet_em.export.settings import Compression, Export, ExportSettings, Format, Values
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_ROOM + _LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _LAZY, __all__)

@@ -12,7 +12,7 @@ from pathlib import Path
 from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.io.locking import only_writer
 from napari_nnunet_em.io.output import JOB_FILE, JOB_FOLDER, check_apart, is_ours
-from napari_nnunet_em.io.staging import explained
+from napari_nnunet_em.io.staging import explained, rename_over
 
 
 @contextlib.contextmanager
@@ -103,7 +103,7 @@ def _check_idle(destination: Path) -> None:
 
 def _move(made: Path, destination: Path) -> None:
     if not destination.is_dir():
-        made.replace(destination)
+        rename_over(made, destination)
         return
     _check_idle(destination)  # it may have begun meanwhile
     # A folder cannot be replaced in one step: the old one goes aside, and comes back if the new one cannot.

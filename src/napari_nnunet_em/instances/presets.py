@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from napari_nnunet_em.config import InstanceSettings
 from napari_nnunet_em.errors import InputError, OutputError, SettingsError
+from napari_nnunet_em.io.staging import replacing
 
 _SUFFIX = ".yaml"
 # What every file system takes: no separators, nothing hidden, no spaces at the ends.
@@ -92,9 +93,8 @@ class PresetStore:
         text = yaml.safe_dump(settings.model_dump(mode="json", exclude={"enabled"}), sort_keys=False)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            draft = file.with_suffix(".tmp")
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(file)
+            with replacing(file) as draft:
+                draft.write_text(text, encoding="utf-8")
         except OSError as error:
             raise OutputError(
                 f"The preset {file} cannot be written ({error.strerror or error}): free space or check the "

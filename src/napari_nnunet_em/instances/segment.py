@@ -8,7 +8,7 @@ objects that were split or filled are stored in between, because they take the l
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from napari_nnunet_em.components import ComponentFinder, ComponentTable, Layout, ValueSum
 from napari_nnunet_em.config import InstanceSettings, SplitMethod
 from napari_nnunet_em.errors import SettingsError
-from napari_nnunet_em.geometry import Block, Box, Shape
+from napari_nnunet_em.geometry import Box, Shape
 from napari_nnunet_em.instances.final import FinalObjects
 from napari_nnunet_em.instances.foreground import Foreground
+from napari_nnunet_em.instances.found import FoundObjects, WriteLabels, write_labels
 from napari_nnunet_em.instances.linking import SliceLinker, connectivity_of
 from napari_nnunet_em.instances.sizes import largest_object_voxels, smallest_object_voxels
 from napari_nnunet_em.instances.source import ClassProbability
@@ -42,9 +43,6 @@ from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 _STRONG = "strong"
 STRONG = f"sum_{_STRONG}"
 """Column of a component table: voxels above the high threshold, where there is one."""
-
-WriteLabels = Callable[[Box, NDArray[Any]], None]
-"""Takes a box and its final labels, (z, y, x): writes them, or measures them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,61 +80,6 @@ class InstanceTask:
         # Holes that were filled may hold anything, even what is no number.
         probability = ValueSource(lambda box: np.nan_to_num(self.source.read_class(box), nan=0.0), scale)
         return {PROBABILITY: probability, **({INTENSITY: self.intensity} if self.intensity else {})}
-
-
-@dataclass(frozen=True, eq=False)
-class FoundObjects:
-    """All objects of a class, numbered; the labels are not written yet.
-
-    Attributes
-    ----------
-    task : InstanceTask
-        What was asked.
-    objects : FinalObjects
-        The objects.
-    in_blocks : int
-        Objects too large for the memory budget, which were split in overlapping blocks.
-    """
-
-    task: InstanceTask
-    objects: FinalObjects
-    in_blocks: int
-
-    @property
-    def count(self) -> int:
-        """Number of objects; labels go from 1 to `count`."""
-        return self.objects.count
-
-    @property
-    def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
-        """Type of the label image: uint32, or uint64 beyond its ids."""
-        return self.objects.dtype
-
-    @property
-    def layout(self) -> Layout:
-        """The blocks."""
-        return self.objects.components.layout
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What is not exact about the objects, one sentence each."""
-        if not self.in_blocks:
-            return ()
-        return (in_blocks_note(self.in_blocks, self.task.settings.split_memory_gb),)
-
-    def labels(self, block: Block) -> NDArray[np.unsignedinteger[Any]]:
-        """Labels of one of ``layout.blocks()``, (z, y, x); thread-safe if the source is."""
-        return self.objects.labels(block)
-
-
-def in_blocks_note(count: int, memory_gb: float) -> str:
-    """Say that objects were split in blocks."""
-    objects = "1 object is" if count == 1 else f"{count} objects are"
-    return (
-        f"{objects} too large to be split or filled whole within {memory_gb:g} GB, and "
-        f"{'was' if count == 1 else 'were'} worked on in overlapping blocks: look at "
-        f"{'its' if count == 1 else 'their'} parts, or raise --split-memory-gb."
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,48 +225,6 @@ def _promising(
         if settings.drop_border:
             keep &= ~components.cut
     return keep
-
-
-def write_labels(
-    found: FoundObjects,
-    write: WriteLabels,
-    cancel: CancelToken | None = None,
-    measure: WriteLabels | None = None,
-) -> Iterator[ProgressEvent]:
-    """Last pass: write the labels of every block, background included.
-
-    Parameters
-    ----------
-    found : FoundObjects
-        From `find_objects`.
-    write : callable
-        Takes a box and its labels, (z, y, x) of ``found.dtype``; called once per block.
-    cancel : CancelToken, optional
-        Polled before each block.
-    measure : callable, optional
-        Takes the same as `write`, before it: the seam for whatever is counted in the same pass.
-
-    Yields
-    ------
-    ProgressEvent
-        Of stage ``LABELS``, after each block, with the box that has been written.
-
-    Raises
-    ------
-    Cancelled
-        When `cancel` asked for it.
-    InputError
-        When the probabilities changed since the first pass.
-    """
-    layout = found.layout
-    for done, block in enumerate(layout.blocks(), start=1):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
-        labels = found.labels(block)
-        if measure is not None:
-            measure(block.write, labels)
-        write(block.write, labels)
-        yield ProgressEvent(Stage.LABELS, done, layout.count, box=block.write)
 
 
 def segment_instances(

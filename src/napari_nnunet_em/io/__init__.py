@@ -5,27 +5,28 @@ The names below are imported on first use: each format brings its own libraries.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from napari_nnunet_em.lazynames import lazy_names
 
 _LAZY = {
-    "Choice": "napari_nnunet_em.io.choices",
-    "ChunkCache": "napari_nnunet_em.io.chunk_cache",
-    "JOB_FOLDER": "napari_nnunet_em.io.output",
-    "Kind": "napari_nnunet_em.io.spec",
-    "Lattice": "napari_nnunet_em.io.lattice",
-    "MultiscaleSink": "napari_nnunet_em.io.sink",
-    "SinkSpec": "napari_nnunet_em.io.spec",
-    "Volume": "napari_nnunet_em.io.volume",
-    "check_output": "napari_nnunet_em.io.output",
-    "create_table_group": "napari_nnunet_em.io.tables",
-    "describe": "napari_nnunet_em.io.description",
-    "list_choices": "napari_nnunet_em.io.choices",
-    "nearest_size": "napari_nnunet_em.io.lattice",
-    "open_volume": "napari_nnunet_em.io.open",
-    "regular_chunks": "napari_nnunet_em.io.chunk_cache",
-    "remove_store": "napari_nnunet_em.io.output",
-    "sweep_partial": "napari_nnunet_em.io.staging",
+    "Choice": "choices",
+    "ChunkCache": "chunk_cache",
+    "JOB_FOLDER": "output",
+    "Kind": "spec",
+    "Lattice": "lattice",
+    "MultiscaleSink": "sink",
+    "SinkSpec": "spec",
+    "Volume": "volume",
+    "check_output": "output",
+    "create_table_group": "tables",
+    "describe": "description",
+    "list_choices": "choices",
+    "nearest_size": "lattice",
+    "open_volume": "open",
+    "regular_chunks": "chunk_cache",
+    "remove_store": "output",
+    "sweep_partial": "staging",
 }
 
 __all__ = [
@@ -61,12 +62,4 @@ if TYPE_CHECKING:
     from napari_nnunet_em.io.tables import create_table_group
     from napari_nnunet_em.io.volume import Volume
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _LAZY, __all__)

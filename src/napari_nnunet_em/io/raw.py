@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nnunet_em.errors import InputError
+from napari_nnunet_em.quantities import memory
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _unpack(layout: RawLayout, target: Any) -> None:
     except OSError as error:
         raise InputError(
             f"{layout.path} cannot be unpacked into the temporary folder {tempfile.gettempdir()}: {error}; "
-            f"it needs {layout.end / 1e9:.1f} GB there (the variable TMPDIR names another folder), or save "
+            f"it needs {memory(layout.end)} there (the variable TMPDIR names another folder), or save "
             "the file without compression."
         ) from error
     _check_length(layout, target.tell())

@@ -38,7 +38,7 @@ _REASONS = {
 
 _PATIENCE, _PAUSE_SECONDS = 20, 0.05
 
-# zarr writes "0" by way of "0.<32 hex digits>.partial" and renames it.
+# zarr writes "0" by way of "0.<32 hex digits>.partial" and renames it; `replacing` does the same.
 _PARTIAL = re.compile(r"\.[0-9a-f]{32}\.partial$")
 
 
@@ -111,44 +111,66 @@ def _topmost_missing(path: Path) -> Path:
 
 def _delete(path: Path) -> None:
     """Remove a file or a tree as far as possible: the failure that led here is the one to report."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-        return
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
-def _rename(partial: Path, path: Path) -> None:
-    """Rename over a file, which Windows refuses for as long as another program reads that file."""
+def rename_over(made: Path, path: Path) -> None:
+    """Rename a file over another one, which Windows refuses for as long as another program reads that one.
+
+    Raises
+    ------
+    OSError
+        As the system says, on Windows after a second of trying; both files are then as they were.
+    """
     for _ in range(_PATIENCE if sys.platform == "win32" else 0):
         with contextlib.suppress(PermissionError):
-            partial.replace(path)
+            made.replace(path)
             return
         time.sleep(_PAUSE_SECONDS)
-    partial.replace(path)
+    made.replace(path)
 
 
-def replace_json(path: Path, value: dict[str, Any]) -> None:
-    """Write JSON so that a reader, or a crash, finds either the old file or the new one.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file so that a reader, or a crash, finds either the old file or the new one.
+
+    Parameters
+    ----------
+    path : path
+        The file; its folder exists.
+
+    Yields
+    ------
+    path
+        A draft beside it, for the block to write: it takes the file's place when the block ends well, and
+        else vanishes. A kill may leave it behind, for `sweep_partial`.
 
     Raises
     ------
     OSError
         As the system says; the old file is then still there.
     """
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        partial.write_text(json.dumps(value, indent=2), encoding="utf-8")
-        _rename(partial, path)
-    except OSError:
-        _delete(partial)
+        yield draft
+        rename_over(draft, path)
+    except BaseException:
+        _delete(draft)
         raise
 
 
+def replace_json(path: Path, value: dict[str, Any] | list[Any]) -> None:
+    """Write JSON as `replacing` writes a file."""
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(value, indent=2), encoding="utf-8")
+
+
 def sweep_partial(store: Path) -> int:
-    """Remove the unfinished files that zarr leaves behind when its process is killed.
+    """Remove the unfinished files that zarr, and `replacing`, leave behind when their process is killed.
 
     Parameters
     ----------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from napari_nnunet_em.errors import InputError, OutputError, SettingsError
+from napari_nnunet_em.io.staging import replacing
 from napari_nnunet_em.measurement.columns import COLUMNS, DTYPES
 
 if TYPE_CHECKING:
@@ -51,14 +51,11 @@ class ObjectTable:
         """
         target = Path(path)
         save = _to_csv if table_suffix(target) == ".csv" else _to_parquet
-        part = target.with_name(target.name + ".partial")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            save(_arrow(self.frame), part)
-            part.replace(target)
+            with replacing(target) as draft:
+                save(_arrow(self.frame), draft)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
             raise OutputError(
                 f"The object table {target} cannot be written ({error}): free some space or choose another "
                 "folder, and run the job again."

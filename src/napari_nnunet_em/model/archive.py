@@ -15,6 +15,7 @@ import platformdirs
 
 from napari_nnunet_em.errors import ModelError
 from napari_nnunet_em.model.checkpoint import hash_file
+from napari_nnunet_em.quantities import memory
 
 CACHE_VARIABLE = "NNUNET_EM_CACHE"
 _MAX_MEMBERS = 100_000
@@ -114,7 +115,7 @@ def _require_sane_size(path: Path, members: list[zipfile.ZipInfo]) -> None:
     bomb = unpacked > _RATIO_MATTERS_FROM_BYTES and unpacked > _MAX_RATIO * max(packed, 1)
     if bomb or unpacked > _MAX_BYTES:
         raise ModelError(
-            f"The zip {path} would unpack to {unpacked / 2**20:.0f} MiB from {packed / 2**20:.1f} MiB, "
+            f"The zip {path} would unpack to {memory(unpacked)} from {memory(packed)}, "
             "which is no model; if it is one all the same, unpack it yourself and open the folder."
         )
 
@@ -127,12 +128,22 @@ def _complete(target: Path, members: list[zipfile.ZipInfo]) -> bool:
     )
 
 
+def check_space(folder: Path, needed_bytes: int) -> None:
+    """Refuse to begin what would fill the disk.
+
+    Raises
+    ------
+    OSError
+        With what is needed and what is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed_bytes > free:
+        raise OSError(f"{memory(needed_bytes)} are needed and {memory(free)} are free")
+
+
 def _unpack_into(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    needed = sum(info.file_size for info in members)
-    free = shutil.disk_usage(target.parent).free
-    if needed > free:
-        raise OSError(f"{needed / 2**20:.0f} MiB are needed and {free / 2**20:.0f} MiB are free")
+    check_space(target.parent, sum(info.file_size for info in members))
     partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
     try:
         for info in members:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_nnunet_em.errors import ModelError
-from napari_nnunet_em.model.archive import is_model_file, unpack
+from napari_nnunet_em.model.archive import check_space, is_model_file, unpack
 from napari_nnunet_em.model.bundle import ModelBundle
 from napari_nnunet_em.model.cards import bundled_names, read_card
 from napari_nnunet_em.model.checkpoint import hash_file, read_info
@@ -161,10 +161,8 @@ def _publish(source: Path, folder: Path, name: str, files: dict[str, tuple[int, 
             f"Another model named {name!r} is installed already: remove it first, or give this one "
             "another name."
         )
-    needed = sum(size for size, _ in files.values())
     models_dir().mkdir(parents=True, exist_ok=True)
-    if needed > (free := shutil.disk_usage(models_dir()).free):
-        raise OSError(f"{needed / 2**20:.0f} MiB are needed and {free / 2**20:.0f} MiB are free")
+    check_space(models_dir(), sum(size for size, _ in files.values()))
     partial = target.with_name(f".{name}.{uuid.uuid4().hex}.partial")
     try:
         for relative, (_, digest) in files.items():

@@ -6,18 +6,19 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_nnunet_em.config import SplitMethod
+from napari_nnunet_em.config import InstanceSettings, SplitMethod
 from napari_nnunet_em.engine.layout import Layout
 from napari_nnunet_em.engine.moments import VolumeStatistics
 from napari_nnunet_em.geometry import Box, Shape, as_shape
 from napari_nnunet_em.instances import InstanceTask, Placement, Segmented, segment_instances
-from napari_nnunet_em.instances.segment import WriteLabels
-from napari_nnunet_em.io import Kind, MultiscaleSink
+from napari_nnunet_em.instances.found import WriteLabels
+from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec
 from napari_nnunet_em.measurement import ValueScale, ValueSource, needs_range, store_table
 from napari_nnunet_em.model import ClassInfo
 from napari_nnunet_em.pipeline.deleting import forget_deletions
@@ -77,16 +78,8 @@ def find_objects(
             document["counts"][name] = len(found.table)
             document["in_blocks"][name] = found.in_blocks
             folder.save(_DOCUMENT, document)
-        store = opened.job.store
-        results.append(
-            ClassResult(
-                info.name,
-                document["counts"][name],
-                store / "labels" / name,
-                store / "tables" / f"{name}.csv",
-                document["in_blocks"][name],
-            )
-        )
+        counts = document["counts"][name], document["in_blocks"][name]
+        results.append(ClassResult.of(opened.job.store, name, *counts, info.name))
     # Only now: a job that is killed before goes on with what was split.
     shutil.rmtree(folder.path / _SCRATCH, ignore_errors=True)
     return tuple(results)
@@ -166,11 +159,29 @@ def _block_shape(layout: Layout) -> Shape:
 def _label_writer(opened: OpenJob, layout: Layout, name: str) -> Callable[[np.dtype[Any]], WriteLabels]:
     def create(dtype: np.dtype[Any]) -> WriteLabels:
         spec = sink_spec(opened, layout, dtype, Kind.LABELS)
-        store, image = opened.job.store, f"labels/{name}"
-        if MultiscaleSink.exists(store, image) and MultiscaleSink.open(store, image).spec.dtype != dtype:
-            shutil.rmtree(store / image)  # other settings gave more objects than fit into 32 bits, or fewer
-        sink = open_or_create(store, image, spec)
-        sink.annotate({SETTINGS: opened.job.instances.model_dump(mode="json")})
-        return sink.write
+        return label_sink(opened.job.store, name, spec, opened.job.instances).write
 
     return create
+
+
+def label_sink(store: Path, name: str, spec: SinkSpec, settings: InstanceSettings) -> MultiscaleSink:
+    """Continue the image ``labels/<name>`` of an output, or begin it, and note the settings of its objects.
+
+    Parameters
+    ----------
+    store : pathlib.Path
+        The output.
+    name : str
+        Of the labels.
+    spec : SinkSpec
+        What the image is to be. One of another type is begun anew: other settings gave more objects than fit
+        into 32 bits, or fewer.
+    settings : InstanceSettings
+        How the objects are made.
+    """
+    image = f"labels/{name}"
+    if MultiscaleSink.exists(store, image) and MultiscaleSink.open(store, image).spec.dtype != spec.dtype:
+        shutil.rmtree(store / image)
+    sink = open_or_create(store, image, spec)
+    sink.annotate({SETTINGS: settings.model_dump(mode="json")})
+    return sink

@@ -19,6 +19,7 @@ from napari_nnunet_em.io.voxel_size import GIVEN
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.pipeline.boundary import check_boundary
 from napari_nnunet_em.pipeline.identity import prediction_identity
+from napari_nnunet_em.quantities import extent
 
 _PACKAGES = ("napari-nnunet-em", "nnunetv2", "torch", "zarr", "numpy", "dask")
 
@@ -88,7 +89,7 @@ class OpenJob:
 
     def notes(self) -> tuple[str, ...]:
         """What the user should know before the job runs, one sentence each."""
-        size = _words(self.voxel_size_nm)
+        size = extent(self.voxel_size_nm)
         notes = [f"Voxel size {size} nm (z, y, x), {self.volume.voxel_size_source}."]
         if len(self.orientations) > 1:
             across = [o.axis for o in self.orientations]
@@ -113,7 +114,7 @@ class OpenJob:
         if best == volume.level:
             return []
         return [
-            f"Level {best} of the pyramid, {_words(sizes[best])} nm, is nearer to the model than "
+            f"Level {best} of the pyramid, {extent(sizes[best])} nm, is nearer to the model than "
             f"level {volume.level}, which is segmented; choose it (--level), or leave it so."
         ]
 
@@ -124,16 +125,16 @@ class OpenJob:
         spacings = orientation.spacings
         if spacings.resampled:
             notes.append(
-                f"{which} model sees the volume resampled from {_words(spacings.current)} nm to "
-                f"{_words(spacings.target)} nm; the result has the volume's own voxels."
+                f"{which} model sees the volume resampled from {extent(spacings.current)} nm to "
+                f"{extent(spacings.target)} nm; the result has the volume's own voxels."
             )
         patch = patch_shape(self.bundle)
         shape = permute(self.volume.shape, orientation.bundle.transpose_forward)
         seen = [n * c / t for n, c, t in zip(shape, spacings.current, spacings.target, strict=True)]
         if any(round(n) < p for n, p in zip(seen, patch, strict=True)):
             notes.append(
-                f"{which} volume ({_words(seen)} voxels as the model sees it) is smaller than the model's "
-                f"patch ({_words(patch)}), so it is padded with zeros as nnU-Net does; expect less certain "
+                f"{which} volume ({extent(seen)} voxels as the model sees it) is smaller than the model's "
+                f"patch ({extent(patch)}), so it is padded with zeros as nnU-Net does; expect less certain "
                 "borders."
             )
         return notes
@@ -185,7 +186,7 @@ def _region(job: Job, volume: Volume) -> Box:
         return whole
     if not whole.contains(region) or min(region.shape) < 1:
         raise SettingsError(
-            f"The region {region} does not lie inside the volume, which has {_words(volume.shape)} voxels "
+            f"The region {region} does not lie inside the volume, which has {extent(volume.shape)} voxels "
             "(z, y, x); a region is z0:z1,y0:y1,x0:x1 with ends that are not included."
         )
     return region
@@ -194,7 +195,3 @@ def _region(job: Job, volume: Volume) -> Box:
 def versions() -> dict[str, str]:
     """Versions of what the answer depends on, for the provenance."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}}
-
-
-def _words(values: tuple[float, ...] | list[float]) -> str:
-    return " x ".join(f"{v:g}" for v in values)

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_nnunet_em.config import Job
-from napari_nnunet_em.engine.decodes import Decodes, count_decodes
-from napari_nnunet_em.engine.layout import Layout, tile_rows
 from napari_nnunet_em.engine.moments import VolumeStatistics
 from napari_nnunet_em.engine.planes import Orientation
-from napari_nnunet_em.engine.space import ModelSpace, make_space, permute, permute_box
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Volume
 from napari_nnunet_em.pipeline.clock import peak_memory_bytes
@@ -23,13 +20,10 @@ from napari_nnunet_em.pipeline.journal import JobFolder
 from napari_nnunet_em.pipeline.opening import OpenJob, open_job
 from napari_nnunet_em.pipeline.preparing import (
     budget_notes,
-    job_budget,
-    job_memory,
-    layout_plane,
     network_memory,
-    planned_layout,
 )
 from napari_nnunet_em.pipeline.running import RunnerFactory, open_job_runner
+from napari_nnunet_em.pipeline.sweep_count import SweepCount, count_parts, count_sweep, mean_decodes
 from napari_nnunet_em.quantities import memory
 
 if TYPE_CHECKING:
@@ -90,7 +84,7 @@ def plan_open_job(
     """
     folder = _begun(opened)
     box, known = _nonzero_box(opened, folder)
-    sweeps = [_plan_sweep(opened, o, box, _stored_layout(opened, folder, o)) for o in opened.orientations]
+    sweeps = [count_sweep(opened, o, box, _stored_layout(opened, folder, o)) for o in opened.orientations]
     own = sweeps[-1]
     # After the layout is chosen: a network that has been tried leaves less of a GPU free.
     trial = _try_runner(opened, probe_seconds, make_runner or open_job_runner) if probe_seconds > 0 else None
@@ -108,12 +102,12 @@ def plan_open_job(
         flips=2 ** len(opened.mirror_axes),
         folds=len(opened.folds),
         columns=own.columns,
-        blocks=_parts(inside, own.layout.block_shape),
+        blocks=count_parts(inside, own.layout.block_shape),
         column_shape=own.layout.column_shape,
         block_shape=own.layout.block_shape,
         chunk_shape=own.layout.chunk_shape,
         batch_size=trial.batch_size if trial else None,
-        decodes=_mean_decodes(sweeps),
+        decodes=mean_decodes(sweeps),
         ram_bytes=ram,
         device_bytes=device,
         disk=disk,
@@ -142,57 +136,7 @@ def _try_runner(opened: OpenJob, seconds: float, make_runner: RunnerFactory) -> 
     return _Trial(runner.description, runner.batch_size, probe, peak_memory_bytes())
 
 
-@dataclass(frozen=True)
-class _SweepCount:
-    """One orientation: its grids, how it is cut, and what that takes."""
-
-    space: ModelSpace
-    layout: Layout
-    grid_tiles: int
-    tiles: int
-    columns: int
-    decodes: Decodes | None
-    host_bytes: int
-    device_bytes: int
-
-
-def _plan_sweep(
-    opened: OpenJob, orientation: Orientation, box: Box, stored: dict[str, Any] | None
-) -> _SweepCount:
-    spacings = orientation.spacings.current, orientation.spacings.target
-    overlap = opened.job.prediction.overlap
-    space = make_space(orientation.bundle, opened.volume.shape, box, spacings, overlap)
-    layout = planned_layout(opened, space, stored)
-    sweep, plane = job_memory(opened, space), layout_plane(opened, space, layout)
-    budget = job_budget(opened).cache_bytes(sweep, plane)
-    decodes = count_decodes(opened.region, layout, sweep, plane, budget) if sweep.chunk_shape[0] else None
-    inside, widths = permute_box(opened.region, space.forward), permute(layout.column_shape, space.forward)
-    return _SweepCount(
-        space,
-        layout,
-        _tiles(space, inside, inside.shape),
-        _tiles(space, inside, (inside.shape[0], *widths[1:])),
-        _parts(inside.shape[1:], widths[1:]),
-        decodes,
-        sweep.usual_bytes(plane) + (decodes.kept_bytes if decodes else 0),
-        sweep.device_bytes(plane),
-    )
-
-
-def _tiles(space: ModelSpace, region: Box, widths: Sequence[int]) -> int:
-    return math.prod(tile_rows(space, axis, region, widths[axis]) for axis in range(3))
-
-
-def _parts(shape: Sequence[int], part: Sequence[int]) -> int:
-    return math.prod(-(-n // p) for n, p in zip(shape, part, strict=True))
-
-
-def _mean_decodes(sweeps: Sequence[_SweepCount]) -> float | None:
-    counted = [sweep.decodes for sweep in sweeps if sweep.decodes is not None and sweep.decodes.chunks]
-    return sum(d.decoded for d in counted) / sum(d.chunks for d in counted) if counted else None
-
-
-def _memory(opened: OpenJob, sweeps: Sequence[_SweepCount], trial: _Trial | None) -> tuple[int, int | None]:
+def _memory(opened: OpenJob, sweeps: Sequence[SweepCount], trial: _Trial | None) -> tuple[int, int | None]:
     """Highest RAM of the process, and highest memory of the device."""
     network = network_memory(opened)
     process = trial.probe.ram_bytes if trial else network.host_bytes
@@ -232,7 +176,7 @@ def _stored_layout(
     return folder.load("layout" if own else f"layout-{orientation.axis}") if folder else None
 
 
-def _budget_notes(opened: OpenJob, sweeps: Sequence[_SweepCount]) -> tuple[str, ...]:
+def _budget_notes(opened: OpenJob, sweeps: Sequence[SweepCount]) -> tuple[str, ...]:
     notes = (note for sweep in sweeps for note in budget_notes(opened, sweep.space, sweep.layout))
     return tuple(dict.fromkeys(notes))
 

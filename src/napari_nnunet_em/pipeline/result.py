@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_nnunet_em.errors import OutputError
+from napari_nnunet_em.measurement import table_files
 from napari_nnunet_em.pipeline.journal import JobFolder
 
 
@@ -31,6 +32,11 @@ class ClassResult:
     labels: Path
     table: Path
     in_blocks: int = 0
+
+    @classmethod
+    def of(cls, store: Path, label: str, count: int, in_blocks: int, name: str | None = None) -> ClassResult:
+        """The objects under ``labels/<label>`` of an output; the class is called so without a `name`."""
+        return cls(name or label, count, store / "labels" / label, table_files(store, label)[1], in_blocks)
 
 
 @dataclass(frozen=True)

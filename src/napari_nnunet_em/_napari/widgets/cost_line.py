@@ -65,7 +65,7 @@ class CostLine(QWidget):  # type: ignore[misc]
         try:
             draft = self._draft()
         except NnunetEmError as error:
-            self._say(problem_words(str(error)))
+            self._say(problem_words(error))
             return
         if draft is None:
             self._say(Cost(""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QWidget
 
-from napari_nnunet_em._napari.widgets.rows import fit_to_letters
+from napari_nnunet_em._napari.widgets.rows import column, fit_to_letters, keep_width, scrolling
 
 
 class DockWidget(QWidget):  # type: ignore[misc]
@@ -31,6 +31,14 @@ class DockWidget(QWidget):  # type: ignore[misc]
 
     def _fit(self) -> None:
         fit_to_letters(self)
+
+    def stack(self, content: QWidget, *below: QWidget, width: int = 340) -> None:
+        """Fill the dock: what scrolls where the window is low, and below it what always stays in sight."""
+        layout = column(self)
+        layout.addWidget(scrolling(content), 1)
+        for widget in below:
+            layout.addWidget(widget)
+        keep_width(self, width)
 
     def close_down(self) -> None:
         """The user has closed the dock: stop everything."""

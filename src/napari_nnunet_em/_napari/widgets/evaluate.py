@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.layers import Labels
-from qtpy.QtWidgets import QComboBox, QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_nnunet_em._napari.comparison import layer_labels, run_comparison
 from napari_nnunet_em._napari.form import Field, SettingsForm
@@ -14,15 +14,13 @@ from napari_nnunet_em._napari.placement import offset_between
 from napari_nnunet_em._napari.scorewords import score_rows
 from napari_nnunet_em._napari.viewing import show_voxel
 from napari_nnunet_em._napari.widgets.dock import DockWidget
-from napari_nnunet_em._napari.widgets.name_box import NameBox
+from napari_nnunet_em._napari.widgets.layer_choice import LayerBox
 from napari_nnunet_em._napari.widgets.rows import (
     add_field,
     add_row,
     column,
     form_layout,
-    keep_width,
     note_label,
-    scrolling,
 )
 from napari_nnunet_em._napari.widgets.score_tables import ObjectList, ScoreList
 from napari_nnunet_em._napari.widgets.task_panel import TaskPanel
@@ -50,8 +48,8 @@ class EvaluateWidget(DockWidget):
         self._viewer = napari_viewer
         self._compared: dict[str, Labels] = {}
         self._renumbered: tuple[str, ...] = ()
-        self._offered: list[Labels] = []
-        self.pred, self.truth = NameBox("no labels layer"), NameBox("no labels layer")
+        self.pred = LayerBox("The labels layer that is judged.", "no labels layer")
+        self.truth = LayerBox("The labels layer that it is judged by.", "no labels layer")
         self.form = SettingsForm(ComparisonSettings, [Field(ComparisonSettings, name) for name in _FIELDS])
         self.scores = ScoreList()
         self.objects = ObjectList()
@@ -66,8 +64,6 @@ class EvaluateWidget(DockWidget):
         content = QWidget()
         rows = column(content)
         top = form_layout()
-        self.pred.setToolTip("The labels layer that is judged.")
-        self.truth.setToolTip("The labels layer that it is judged by.")
         add_row(top, "Prediction", self.pred)
         add_row(top, "Truth", self.truth)
         for field in self.form:
@@ -76,39 +72,32 @@ class EvaluateWidget(DockWidget):
         rows.addWidget(self.scores)
         rows.addWidget(self.notes)
         rows.addWidget(self.objects, 1)
-        layout = column(self)
-        layout.addWidget(scrolling(content), 1)
-        layout.addWidget(self.progress)
-        keep_width(self, 340)
+        self.stack(content, self.progress)
         for widget in (self.scores, self.notes, self.objects):
             widget.setVisible(False)
 
     def reset_choices(self, _event: object = None) -> None:
         """Offer the labels layers that there are now; napari calls this when they change."""
-        before = [self._layer(box) for box in (self.pred, self.truth)]
-        self._offered = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
-        for box, layer in zip((self.pred, self.truth), before, strict=True):
-            box.clear()
-            box.addItems([offered.name for offered in self._offered])
-            if layer in self._offered:
-                box.setCurrentIndex(self._offered.index(layer))
+        offered = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        for box in (self.pred, self.truth):
+            box.offer(offered, box.layer)
         if self.pred.currentIndex() == self.truth.currentIndex():
             # Results are added above what they are compared with.
-            last = len(self._offered) - 1
+            last = len(offered) - 1
             box, other = (self.pred, last) if self.truth.currentIndex() != last else (self.truth, 0)
             box.setCurrentIndex(other)
 
     def start(self) -> None:
         """Compare what is chosen; what cannot be compared is said below the button and in a notification."""
         try:
-            pred, truth = self._layer(self.pred), self._layer(self.truth)
+            pred, truth = self.pred.layer, self.truth.layer
             if pred is None or truth is None or pred is truth:
                 raise InputError("Two labels layers are needed, a prediction and a truth: choose two.")
             offset = offset_between(pred, truth)
             settings = self.form.settings(offset=offset)
             sides = (layer_labels(pred), layer_labels(truth))
         except NnunetEmError as error:
-            self.progress.refuse(str(error))
+            self.progress.refuse(error)
             return
         self._compared = {"pred": pred, "truth": truth}
         work = partial(run_comparison, *sides, settings)
@@ -117,10 +106,6 @@ class EvaluateWidget(DockWidget):
     def close_down(self) -> None:
         """Stop the running comparison after the block in hand."""
         self.progress.stop()
-
-    def _layer(self, box: QComboBox) -> Labels | None:
-        index = box.currentIndex()
-        return self._offered[index] if 0 <= index < len(self._offered) else None
 
     def _on_judged(self, evaluation: Evaluation) -> None:
         self.scores.show_rows(score_rows(evaluation))

@@ -14,7 +14,7 @@ from napari_nnunet_em._napari.form import Field, SettingsForm
 from napari_nnunet_em._napari.levels import full_level
 from napari_nnunet_em._napari.outputs import completed
 from napari_nnunet_em._napari.widgets.dock import DockWidget
-from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
+from napari_nnunet_em._napari.widgets.layer_choice import LayerBox
 from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em._napari.widgets.region_picker import RegionPicker
 from napari_nnunet_em._napari.widgets.rows import (
@@ -23,9 +23,7 @@ from napari_nnunet_em._napari.widgets.rows import (
     add_wide_row,
     column,
     form_layout,
-    keep_width,
     note_label,
-    scrolling,
     section,
 )
 from napari_nnunet_em._napari.widgets.task_panel import TaskPanel
@@ -60,9 +58,9 @@ class ExportWidget(DockWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._by_hand = False
-        self._offered: list[Layer] = []
         self._choices: tuple[Choice, ...] = ()
-        self.source, self.inside = NameBox(), NameBox()
+        self.source = LayerBox("The layer that is exported, or a file that need not be open.")
+        self.inside = NameBox()
         self.path = Field(ExportFiles, "source", file_mode="r")
         self.destination = Field(ExportFiles, "destination", file_mode="w", formats=_FORMATS)
         self.region = RegionPicker(napari_viewer)
@@ -86,7 +84,6 @@ class ExportWidget(DockWidget):
         content = QWidget()
         rows = column(content)
         top = form_layout()
-        self.source.setToolTip("The layer that is exported, or a file that need not be open.")
         self.inside.setToolTip("Which of the volumes in the file or folder.")
         self.path.widget.native.setToolTip("A file, or a folder such as out.zarr, whose path can be typed.")
         add_row(top, "Source", self.source)
@@ -105,32 +102,21 @@ class ExportWidget(DockWidget):
         rows.addWidget(self.note)
         rows.addWidget(section("Compression and names", [self.form[name] for name in _MORE], open_now=False))
         rows.addStretch(1)
-        layout = column(self)
-        layout.addWidget(scrolling(content), 1)
-        layout.addWidget(self.progress)
-        keep_width(self, 340)
+        self.stack(content, self.progress)
 
     def reset_choices(self, _event: object = None) -> None:
         """Offer the layers that there are now, labels first; napari calls this when they change."""
         # What nobody chose gives way to labels, which are what is mostly exported.
-        before = self._layer() if self._by_hand else None
-        file_before = self._by_hand and before is None
+        before = (self.source.layer or FROM_FILE) if self._by_hand else None
         layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels | Image)]
-        self._offered = sorted(layers, key=lambda layer: not isinstance(layer, Labels))
-        self.source.blockSignals(True)
-        self.source.clear()
-        self.source.addItems([*(layer.name for layer in self._offered), FROM_FILE])
-        if before in self._offered:
-            self.source.setCurrentIndex(self._offered.index(before))
-        elif file_before:
-            self.source.setCurrentIndex(len(self._offered))
-        self.source.blockSignals(False)
+        labels_first = sorted(layers, key=lambda layer: not isinstance(layer, Labels))
+        self.source.offer(labels_first, before, others=[FROM_FILE])
         self.region.reset_choices()
         self._on_source()
 
     def choose_layer(self, layer: Layer) -> None:
         """Choose a layer; raises `InputError` for one that is neither labels nor an image."""
-        choose_layer(self.source, self._offered, layer, "labels or an image")
+        self.source.choose(layer, "labels or an image")
         self._by_hand = True
 
     def start(self) -> None:
@@ -143,7 +129,7 @@ class ExportWidget(DockWidget):
             name = self.form["name"].value or self._own_name()
             settings = self._settings(values=values, name=name, region=self._chosen_region())
         except NnunetEmError as error:
-            self.progress.decline(str(error))
+            self.progress.decline(error)
             return
         work = partial(run_export, source, str(destination), settings)
         self.progress.start(f"export to {destination}", work, "Saved in {}".format)
@@ -153,16 +139,12 @@ class ExportWidget(DockWidget):
         self.progress.stop()
         self.region.forget_viewer()
 
-    def _layer(self) -> Layer | None:
-        index = self.source.currentIndex()
-        return self._offered[index] if 0 <= index < len(self._offered) else None
-
     def _own_name(self) -> str | None:
-        layer = self._layer()
+        layer = self.source.layer
         return None if layer is None else layer.name
 
     def _chosen(self) -> tuple[Volume | str, Values]:
-        layer = self._layer()
+        layer = self.source.layer
         if layer is not None:
             return layer_volume(layer), Values.LABELS if isinstance(layer, Labels) else Values.IMAGE
         if self.inside.currentIndex() >= 0 and self._choices:
@@ -175,7 +157,7 @@ class ExportWidget(DockWidget):
         return self.path.value, Values.AUTO
 
     def _chosen_region(self) -> Box | str | None:
-        layer = self._layer()
+        layer = self.source.layer
         return self.form["region"].value if layer is None else self.region.choice.box(self._viewer, layer)
 
     def _destination(self) -> Path:
@@ -189,7 +171,7 @@ class ExportWidget(DockWidget):
         self._by_hand = True
 
     def _on_source(self, _index: int = 0) -> None:
-        layer = self._layer()
+        layer = self.source.layer
         from_file = layer is None
         self.region.follow_layer(layer, None if layer is None else full_level(layer))
         self.form["name"].widget.native.setPlaceholderText(self._own_name() or "")
@@ -205,7 +187,7 @@ class ExportWidget(DockWidget):
             self._choices = list_choices(self.path.value) if self.path.value not in ("", ".") else ()
         except NnunetEmError as error:
             self._choices = ()
-            self.progress.refuse(str(error))
+            self.progress.refuse(error)
         self.inside.clear()
         self.inside.addItems(
             [f"{choice.name or 'the image itself'}  ({choice.description})" for choice in self._choices]
@@ -241,8 +223,8 @@ class ExportWidget(DockWidget):
             settings = self._settings(region=None)
             kind = choose_format(path, settings)
             check_destination(path, "memory", folder=kind is Format.OME_ZARR, overwrite=settings.overwrite)
-            layer = self._layer()
+            layer = self.source.layer
             lost = "" if layer is None else left_out(layer)
             self.note.setText(f"{export_note(kind)}<br>{lost}" if lost else export_note(kind))
         except NnunetEmError as error:
-            self.note.setText(error_note(str(error)))
+            self.note.setText(error_note(error))

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_nnunet_em._napari.form import validated
 from napari_nnunet_em._napari.widgets.rows import note_label
+from napari_nnunet_em._napari.wording import error_note
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.measurement.selection import Border, ObjectFilter
 
@@ -117,16 +118,16 @@ class FilterBar(QWidget):  # type: ignore[misc]
             wanted = validated(ObjectFilter, {**given, "border": self.border.currentText()})
             wanted.check()
         except SettingsError as error:
-            self._say(str(error))
+            self._say(error)
             return
         self._say("")
         if wanted != self.shown:
             self.shown = wanted
             self.changed.emit(wanted)
 
-    def _say(self, problem: str) -> None:
-        self.problem.setText(problem.replace("<", "&lt;"))
-        self.problem.setVisible(bool(problem))
+    def _say(self, problem: Exception | str) -> None:
+        self.problem.setText(error_note(problem))
+        self.problem.setVisible(bool(self.problem.text()))
 
 
 def _declared(name: str) -> FieldInfo:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nnunet_em._napari.models import ChosenModel, Installation, change_installed, open_model
+from napari_nnunet_em._napari.notices import show_problem
 from napari_nnunet_em._napari.widgets.model_card import CardDialog
 from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em._napari.widgets.rows import more_button, note_label
@@ -120,7 +121,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
 
     def _on_changed(self, done: Installation) -> None:
         if done.problem:
-            show_error(done.problem)
+            show_problem(done.problem)
             self._on_opened(self.chosen)
             return
         self.models.blockSignals(True)

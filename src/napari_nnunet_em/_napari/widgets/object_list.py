@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_nnunet_em._napari.cells import counts_text, shown_at_first
 from napari_nnunet_em._napari.object_session import ObjectSession
-from napari_nnunet_em._napari.object_tables import Answer, Query, find_answer
 from napari_nnunet_em._napari.table_model import ObjectTableModel
+from napari_nnunet_em._napari.table_query import Answer, Query, find_answer
 from napari_nnunet_em._napari.tasks import NewestFirst
 from napari_nnunet_em._napari.widgets.filter_bar import FilterBar
 from napari_nnunet_em._napari.widgets.object_table_view import ObjectTableView

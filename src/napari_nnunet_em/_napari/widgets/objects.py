@@ -5,35 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.layers import Image, Labels
+from napari.layers import Image
 from qtpy.QtWidgets import QWidget
 
 from napari_nnunet_em._napari.apply_run import ApplyRun
 from napari_nnunet_em._napari.form import Field
+from napari_nnunet_em._napari.jobwork import RunOutcome
 from napari_nnunet_em._napari.layerdata import KnownSize
-from napari_nnunet_em._napari.live import belongs_to
+from napari_nnunet_em._napari.live import PREVIEW_KEY, hide_objects
 from napari_nnunet_em._napari.objectsource import ObjectSource, job_store, object_source
 from napari_nnunet_em._napari.objectwords import apply_text, objects_name, preview_text
+from napari_nnunet_em._napari.outcome import Ending
 from napari_nnunet_em._napari.outputs import output_folder
 from napari_nnunet_em._napari.preview_worker import PreviewRunner
 from napari_nnunet_em._napari.previewbox import preview_box
-from napari_nnunet_em._napari.previewlayers import PREVIEW_KEY, PreviewLayers
+from napari_nnunet_em._napari.previewlayers import PreviewLayers
 from napari_nnunet_em._napari.request import known_voxel_size, source_path
 from napari_nnunet_em._napari.viewchanges import ViewChanges
-from napari_nnunet_em._napari.viewing import visible_box
+from napari_nnunet_em._napari.viewing import slicing_axis, visible_box
 from napari_nnunet_em._napari.widgets.dock import DockWidget
-from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
 from napari_nnunet_em._napari.widgets.objects_inputs import ObjectsInputs
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
-from napari_nnunet_em._napari.widgets.rows import (
-    add_wide_field,
-    column,
-    form_layout,
-    keep_width,
-    scrolling,
-)
+from napari_nnunet_em._napari.widgets.rows import add_wide_field, form_layout
 from napari_nnunet_em._napari.wording import voxel_size_note
-from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.config import InstanceSettings, OutputSettings
 from napari_nnunet_em.errors import InputError, NnunetEmError
 from napari_nnunet_em.instances.presets import PresetStore
@@ -58,7 +52,6 @@ class ObjectsWidget(DockWidget):
     def __init__(self, napari_viewer: napari.viewer.Viewer, presets: PresetStore | None = None) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._offered: list[Image] = []
         self._layers: PreviewLayers | None = None
         self._known_size = KnownSize(None, "")
         self._store: Path | None = None
@@ -78,11 +71,7 @@ class ObjectsWidget(DockWidget):
         self._changes = ViewChanges(napari_viewer, self.refresh)
         self.output_row = QWidget()
         add_wide_field(form_layout(self.output_row), self.output)
-        layout = column(self)
-        layout.addWidget(scrolling(self.inputs), 1)
-        layout.addWidget(self.output_row)
-        layout.addWidget(self.progress)
-        keep_width(self, 380)
+        self.stack(self.inputs, self.output_row, self.progress, width=380)
         self._connect()
         self.progress.start_button.setText(apply_text(""))
         self.reset_choices()
@@ -106,8 +95,7 @@ class ObjectsWidget(DockWidget):
     @property
     def layer(self) -> Image | None:
         """The layer that is chosen."""
-        index = self.layers.currentIndex()
-        return self._offered[index] if 0 <= index < len(self._offered) else None
+        return self.layers.layer
 
     @property
     def busy(self) -> bool:
@@ -118,19 +106,13 @@ class ObjectsWidget(DockWidget):
         """Offer the image layers that there are now, probabilities first; napari calls this on changes."""
         before = self.layer
         images = [x for x in self._viewer.layers if isinstance(x, Image) and PREVIEW_KEY not in x.metadata]
-        self._offered = sorted(images, key=lambda x: job_store(x) is None)
-        self.layers.blockSignals(True)
-        self.layers.clear()
-        self.layers.addItems([x.name for x in self._offered])
-        if before in self._offered:
-            self.layers.setCurrentIndex(self._offered.index(before))
-        self.layers.blockSignals(False)
+        self.layers.offer(sorted(images, key=lambda x: job_store(x) is None), before)
         if self.layer is not before:
             self._on_layer()
 
     def choose_layer(self, layer: Layer) -> None:
         """Choose a layer; raises `InputError` for one that is no image."""
-        choose_layer(self.layers, self._offered, layer, "a probability")
+        self.layers.choose(layer, "a probability")
 
     def refresh(self, _event: object = None) -> None:
         """Preview what is in view with the settings on screen, as soon as that can be done."""
@@ -141,7 +123,7 @@ class ObjectsWidget(DockWidget):
             request = self._request(layer)
         except NnunetEmError as error:
             self.runner.stop()
-            self.inputs.show_problem(str(error))
+            self.inputs.show_problem(error)
             return
         self.runner.ask(request)
 
@@ -157,7 +139,7 @@ class ObjectsWidget(DockWidget):
             self._run.prepare(Path(self.output.value))
         except NnunetEmError as error:
             self._run = None
-            self.progress.decline(str(error))
+            self.progress.decline(error)
             return
         self._run.progressed.connect(self.progress.show_event)
         self._run.ended.connect(self._on_ended)
@@ -182,7 +164,7 @@ class ObjectsWidget(DockWidget):
     def _request(self, layer: Image) -> PreviewRequest:
         chosen = self._chosen(layer)
         visible = visible_box(self._viewer, layer)
-        axis = max(3 - layer.ndim + self._viewer.dims.order[0] - (self._viewer.dims.ndim - layer.ndim), 0)
+        axis = slicing_axis(self._viewer, layer)
         view = preview_box(visible, axis, self.slices.value(), chosen.source.shape)
         self._complete_view = view.complete
         shown = visible.start[0] if axis == 0 else None
@@ -219,7 +201,7 @@ class ObjectsWidget(DockWidget):
             try:
                 name = self._chosen(layer).class_name
             except NnunetEmError as error:
-                self.inputs.show_problem(str(error))
+                self.inputs.show_problem(error)
         self.progress.start_button.setText(apply_text(name))
 
     def _on_size(self, _value: object = None) -> None:
@@ -265,17 +247,11 @@ class ObjectsWidget(DockWidget):
         if self._layers is None or self.layer not in self._viewer.layers:
             return
         if not self._layers.showing():
-            self._hide_results()
+            # Below those of the preview, objects of before would mix their colours with them.
+            hide_objects(self._viewer, self._store or Path(self.output.value))
         wanted = {kind for kind, box in self.why.items() if box.isChecked()}
         self._layers.show(preview, wanted)
         self.inputs.show_found(preview_text(preview, self._complete_view), preview)
-
-    def _hide_results(self) -> None:
-        """Objects of before would lie below those of the preview, and colours would mix."""
-        store = self._store or Path(self.output.value)
-        for layer in self._viewer.layers:
-            if isinstance(layer, Labels) and belongs_to(layer, store):
-                layer.visible = False
 
     def _on_rested(self, problem: str) -> None:
         if problem:

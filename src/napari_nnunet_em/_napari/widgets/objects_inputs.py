@@ -5,13 +5,13 @@ from __future__ import annotations
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSpinBox, QWidget
 
 from napari_nnunet_em._napari.form import Field, SettingsForm
-from napari_nnunet_em._napari.objectwords import problem_text
 from napari_nnunet_em._napari.previewlayers import BOUNDARIES, HEIGHTS, SEEDS
-from napari_nnunet_em._napari.widgets.name_box import NameBox
+from napari_nnunet_em._napari.widgets.layer_choice import LayerBox
 from napari_nnunet_em._napari.widgets.preset_row import PresetRow
 from napari_nnunet_em._napari.widgets.rows import add_field, add_row, column, form_layout, note_label, section
 from napari_nnunet_em._napari.widgets.size_plot import SizePlot
 from napari_nnunet_em._napari.widgets.sliders import SliderRow
+from napari_nnunet_em._napari.wording import error_note
 from napari_nnunet_em.config import InputSettings, InstanceSettings
 from napari_nnunet_em.instances.presets import PresetStore
 from napari_nnunet_em.instances.preview import Preview, size_histogram
@@ -39,7 +39,7 @@ class ObjectsInputs(QWidget):  # type: ignore[misc]
 
     Attributes
     ----------
-    layers : QComboBox
+    layers : LayerBox
         Choice of the probability.
     size : Field
         Its voxel size, with `size_note` below it.
@@ -61,8 +61,7 @@ class ObjectsInputs(QWidget):  # type: ignore[misc]
         self.form = SettingsForm(InstanceSettings, [Field(InstanceSettings, name) for name in names])
         self.sliders = {name: SliderRow(self.form[name]) for name in _SLIDERS}
         self.size = Field(InputSettings, "voxel_size_nm")
-        self.layers = NameBox("no image layer")
-        self.layers.setToolTip("The layer that holds a probability: 0 to 255, or 0 to 1.")
+        self.layers = LayerBox("The layer that holds a probability: 0 to 255, or 0 to 1.", "no image layer")
         self.presets = PresetRow(presets, self.form.settings)
         self.live = QCheckBox("Preview what is in view")
         self.live.setChecked(True)
@@ -86,9 +85,9 @@ class ObjectsInputs(QWidget):  # type: ignore[misc]
         else:
             self.plot.show_counts(sizes.scale, sizes.unit, sizes.counts, sizes.counts)
 
-    def show_problem(self, sentence: str) -> None:
-        """Say why there is no preview; an empty sentence says nothing."""
-        self.found.setText(problem_text(sentence) if sentence else "")
+    def show_problem(self, problem: Exception | str) -> None:
+        """Say why there is no preview; an empty one says nothing."""
+        self.found.setText(error_note(problem))
         self.plot.show_nothing("")
 
     def typed_size(self) -> tuple[float, float, float] | None:

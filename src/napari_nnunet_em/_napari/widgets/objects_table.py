@@ -12,18 +12,18 @@ from qtpy.QtWidgets import QMessageBox
 from napari_nnunet_em._napari.canvas_link import CanvasLink
 from napari_nnunet_em._napari.features import label_features
 from napari_nnunet_em._napari.object_session import ObjectSession
-from napari_nnunet_em._napari.object_tables import (
-    LayerTable,
+from napari_nnunet_em._napari.object_tables import LayerTable, stored_labels
+from napari_nnunet_em._napari.table_model import ObjectTableModel
+from napari_nnunet_em._napari.table_work import (
     fits,
     intensity_voxels,
     layer_voxels,
     measure_layer,
     open_table,
     save_deletions,
-    stored_labels,
 )
-from napari_nnunet_em._napari.table_model import ObjectTableModel
 from napari_nnunet_em._napari.widgets.dock import DockWidget
+from napari_nnunet_em._napari.widgets.layer_choice import LayerBox
 from napari_nnunet_em._napari.widgets.layer_look import LayerLook
 from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em._napari.widgets.object_list import ObjectList
@@ -33,6 +33,7 @@ from napari_nnunet_em._napari.widgets.table_buttons import ALL, SELECTED, SHOWN,
 from napari_nnunet_em._napari.widgets.task_panel import TaskPanel
 from napari_nnunet_em.errors import NnunetEmError
 from napari_nnunet_em.measurement.selection import Deletions, places_of
+from napari_nnunet_em.quantities import count
 
 if TYPE_CHECKING:
     import napari
@@ -53,11 +54,11 @@ class ObjectsTableWidget(DockWidget):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._offered: list[Labels] = []
         self._images: list[Image] = []
         self._sessions: dict[Labels, ObjectSession] = {}
         self._tried = False
-        self.layers, self.intensity = NameBox("no labels layer"), NameBox()
+        self.layers = LayerBox("The labels layer whose objects are listed.", "no labels layer")
+        self.intensity = NameBox()
         self._canvas = CanvasLink(napari_viewer, self._on_picked)
         self.objects = ObjectList(ObjectTableModel(self._canvas.color_of))
         self.look = LayerLook()
@@ -69,7 +70,6 @@ class ObjectsTableWidget(DockWidget):
         self.reset_choices()
 
     def _lay_out(self) -> None:
-        self.layers.setToolTip("The labels layer whose objects are listed.")
         self.intensity.setToolTip("An image of the same voxels whose values are measured inside the objects.")
         self._top = form_layout()
         add_row(self._top, "Labels", self.layers)
@@ -109,21 +109,14 @@ class ObjectsTableWidget(DockWidget):
 
     def reset_choices(self, _event: object = None) -> None:
         """Offer the layers that there are now; napari calls this when they change."""
-        self._offered = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
-        self._sessions = {layer: s for layer, s in self._sessions.items() if layer in self._offered}
-        self.layers.blockSignals(True)
-        self.layers.clear()
-        self.layers.addItems([layer.name for layer in self._offered])
-        for preferred in (self._viewer.layers.selection.active, self._layer):  # the later one wins
-            if preferred in self._offered:
-                self.layers.setCurrentIndex(self._offered.index(preferred))
-        self.layers.blockSignals(False)
+        offered = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        self._sessions = {layer: s for layer, s in self._sessions.items() if layer in offered}
+        self.layers.offer(offered, self._layer, self._viewer.layers.selection.active)
         self._on_layer()
 
     def _on_layer(self) -> None:
         """Another layer may have been chosen."""
-        index = self.layers.currentIndex()
-        layer = self._offered[index] if 0 <= index < len(self._offered) else None
+        layer = self.layers.layer
         if layer is not self._layer:
             self._follow(layer)
         self._offer_images()
@@ -161,7 +154,7 @@ class ObjectsTableWidget(DockWidget):
         self.intensity.setCurrentText(chosen)
 
     def _open(self, layer: Labels, table: LayerTable) -> str:
-        if layer in self._offered:
+        if layer in self.layers.offered:
             self._sessions[layer] = ObjectSession(layer, table)
         return _INTERRUPTED if len(table.begun) else ""
 
@@ -175,7 +168,7 @@ class ObjectsTableWidget(DockWidget):
             labels = layer_voxels(layer)
             intensity = intensity_voxels(self._images[chosen - 1]) if chosen > 0 else None
         except NnunetEmError as error:
-            self.progress.refuse(str(error))
+            self.progress.refuse(error)
             return
         work = partial(measure_layer, labels, intensity)
         self.progress.start(f"measurement of {layer.name}", work, partial(self._on_measured, layer))
@@ -220,9 +213,9 @@ class ObjectsTableWidget(DockWidget):
         session = self.session
         if session is None or session.table.stored is None:
             return
-        count, stored = len(session.deleted), session.table.stored
+        deleted, stored = count(len(session.deleted), "object"), session.table.stored
         question = (
-            f"Delete {count:,} object{'' if count == 1 else 's'} from {stored.store.name} for good? "
+            f"Delete {deleted} from {stored.store.name} for good? "
             f"The labels {stored.name!r} and their table are changed on the disk, which cannot be undone."
         )
         if QMessageBox.question(self, "Save deletions", question) == QMessageBox.StandardButton.Yes:
@@ -242,7 +235,7 @@ class ObjectsTableWidget(DockWidget):
 
     def _on_saved(self, session: ObjectSession, table: LayerTable) -> str:
         session.saved(table)
-        return f"Saved. {len(table.frame):,} objects are left."
+        return f"Saved. {count(len(table.frame), 'object is', 'objects are')} left."
 
     def _on_not_saved(self, layer: Labels) -> None:
         """Read again what is on the disk: some objects may be gone in part, and cannot come back."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QInputDialog, QLabel, QPushButton, QSizePolicy, QWidget
 
+from napari_nnunet_em._napari.notices import show_problem
 from napari_nnunet_em.config import InstanceSettings
 from napari_nnunet_em.errors import NnunetEmError
 from napari_nnunet_em.instances.presets import PresetStore
@@ -66,7 +66,7 @@ class PresetRow(QWidget):  # type: ignore[misc]
         try:
             self._presets.save(name, self._current())
         except NnunetEmError as error:
-            show_error(str(error))
+            show_problem(error)
             return
         self.refresh(name)
 
@@ -82,7 +82,7 @@ class PresetRow(QWidget):  # type: ignore[misc]
         try:
             settings = self._presets.load(self.box.currentText())
         except NnunetEmError as error:
-            show_error(str(error))
+            show_problem(error)
             return
         self.chosen.emit(settings)
 
@@ -96,5 +96,5 @@ class PresetRow(QWidget):  # type: ignore[misc]
         try:
             self._presets.remove(self.box.currentText())
         except NnunetEmError as error:
-            show_error(str(error))
+            show_problem(error)
         self.refresh()

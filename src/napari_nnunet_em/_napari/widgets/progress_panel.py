@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_nnunet_em._napari.jobwork import RunOutcome
+from napari_nnunet_em._napari.notices import show_problem
+from napari_nnunet_em._napari.outcome import Ending
 from napari_nnunet_em._napari.progresswords import finished_text, first_line, status_text
 from napari_nnunet_em._napari.wording import STOPPED_TEXT, without_options
-from napari_nnunet_em._napari.worker import Ending, RunOutcome
 from napari_nnunet_em.progress import ProgressEvent
 
 
@@ -61,15 +62,14 @@ class ProgressPanel(QWidget):  # type: ignore[misc]
         self.bar.setVisible(False)
         self._say(message)
 
-    def refuse(self, message: str) -> None:
+    def refuse(self, problem: Exception | str) -> None:
         """Nothing runs; say what went wrong or cannot be done, also in a notification."""
-        message = without_options(message)
-        self.rest(message)
-        show_error(message)
+        self.rest(without_options(problem))
+        show_problem(problem)
 
-    def decline(self, message: str) -> None:
+    def decline(self, problem: Exception | str) -> None:
         """As `refuse`, of what is asked for in a form: it is said until that is changed."""
-        self.refuse(message)
+        self.refuse(problem)
         self._declined = self.status.text()
 
     def forget_declined(self) -> None:

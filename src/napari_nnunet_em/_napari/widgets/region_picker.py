@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout
 
 from napari_nnunet_em._napari.layerdata import layer_shape
 from napari_nnunet_em._napari.regions import RegionChoice, RegionKind, region_words
-from napari_nnunet_em._napari.widgets.name_box import NameBox
+from napari_nnunet_em._napari.widgets.layer_choice import LayerBox
 from napari_nnunet_em._napari.widgets.rows import note_label
 from napari_nnunet_em._napari.wording import error_note
 from napari_nnunet_em.errors import InputError
@@ -54,7 +54,6 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         self._viewer = viewer
         self._layer: Layer | None = None
         self._level: LayerLevel | None = None
-        self._offered: list[Shapes] = []
         self.kind = QComboBox()
         self.kind.addItems([kind.value for kind in RegionKind])
         self.kind.setToolTip("Everything, what is on the canvas now, or below a rectangle that you draw.")
@@ -63,9 +62,9 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         self.around.setPrefix("± ")
         self.around.setSuffix(" slices")
         self.around.setToolTip("Slices before and after the one that is shown.")
-        self.shapes = NameBox("no Shapes layer")
-        self.shapes.setToolTip(
-            "The Shapes layer with the rectangle; of several the selected one counts, else the last."
+        self.shapes = LayerBox(
+            "The Shapes layer with the rectangle; of several the selected one counts, else the last.",
+            "no Shapes layer",
         )
         self.first, self.last = QSpinBox(), QSpinBox()
         self.first.setToolTip("First slice.")
@@ -103,10 +102,9 @@ class RegionPicker(QWidget):  # type: ignore[misc]
     @property
     def choice(self) -> RegionChoice:
         """What is chosen."""
-        index = self.shapes.currentIndex()
-        shapes = self._offered[index] if 0 <= index < len(self._offered) else None
         slices = (self.first.value(), self.last.value() + 1)
-        return RegionChoice(RegionKind(self.kind.currentText()), self.around.value(), shapes, slices)
+        kind = RegionKind(self.kind.currentText())
+        return RegionChoice(kind, self.around.value(), self.shapes.layer, slices)
 
     def follow_layer(self, layer: Layer | None, level: LayerLevel | None) -> None:
         """Offer the slices of another layer, all of them at first; the voxels of a level are counted."""
@@ -121,18 +119,11 @@ class RegionPicker(QWidget):  # type: ignore[misc]
 
     def reset_choices(self) -> None:
         """Offer the Shapes layers that there are now."""
-        before = self.choice.shapes
         offered = [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]
-        for layer in set(offered) - set(self._offered):
+        for layer in set(offered) - set(self.shapes.offered):
             layer.events.data.connect(self._on_view)
             layer.events.highlight.connect(self._on_view)
-        self._offered = offered
-        self.shapes.blockSignals(True)
-        self.shapes.clear()
-        self.shapes.addItems([layer.name for layer in offered])
-        if before in offered:
-            self.shapes.setCurrentIndex(offered.index(before))
-        self.shapes.blockSignals(False)
+        self.shapes.offer(offered, self.shapes.layer)
         self.show_extent()
 
     def forget_viewer(self) -> None:
@@ -140,10 +131,10 @@ class RegionPicker(QWidget):  # type: ignore[misc]
         self._timer.stop()
         for events in (self._viewer.scene.camera.events, self._viewer.dims.events):
             events.disconnect(self._on_view)
-        for layer in self._offered:
+        for layer in self.shapes.offered:
             layer.events.data.disconnect(self._on_view)
             layer.events.highlight.disconnect(self._on_view)
-        self._offered = []
+        self.shapes.offer([])
 
     def show_extent(self) -> None:
         """Say which voxels are meant now, or why none are."""
@@ -154,7 +145,7 @@ class RegionPicker(QWidget):  # type: ignore[misc]
             box = self._level.box(self.choice.box(self._viewer, self._layer))
             self.note.setText(region_words(box, self._level))
         except InputError as error:
-            self.note.setText(error_note(str(error)))
+            self.note.setText(error_note(error))
 
     def _on_choice(self) -> None:
         kind = self.choice.kind

@@ -10,11 +10,12 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_nnunet_em._napari.cells import rows_text
 from napari_nnunet_em._napari.object_session import ObjectSession
-from napari_nnunet_em._napari.object_tables import export_rows
+from napari_nnunet_em._napari.table_work import export_rows
 from napari_nnunet_em._napari.widgets.object_list import ObjectList
 from napari_nnunet_em._napari.widgets.table_buttons import SELECTED, SHOWN
 from napari_nnunet_em._napari.widgets.task_panel import TaskPanel
 from napari_nnunet_em.measurement.selection import Rows
+from napari_nnunet_em.quantities import count
 
 _MOST_COPIED = 100_000
 """Rows that go to the clipboard at once; many more would freeze the window."""
@@ -61,7 +62,7 @@ class RowExports:
             return
         rows = self._rows(session, which)
         work = partial(export_rows, session.table, rows, path)
-        said = f"{len(rows):,} object{'' if len(rows) == 1 else 's'} written to {path}."
+        said = f"{count(len(rows), 'object')} written to {path}."
         self._panel.start(f"export to {path.name}", work, lambda _: said)
 
     def copy(self) -> None:
@@ -79,7 +80,7 @@ class RowExports:
             return
         shown = session.table.frame.iloc[rows][self._objects.table.shown_columns()]
         QApplication.clipboard().setText(rows_text(shown))
-        self._panel.rest(f"{len(rows):,} row{'' if len(rows) == 1 else 's'} copied.")
+        self._panel.rest(f"{count(len(rows), 'row')} copied.")
 
     def _rows(self, session: ObjectSession, which: str) -> Rows:
         if which == SHOWN:

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog
 
 from napari_nnunet_em._napari.collecting import OldObjects
 from napari_nnunet_em._napari.jobfile import save_job
 from napari_nnunet_em._napari.jobs import Jobs
+from napari_nnunet_em._napari.jobwork import Engine, RunOutcome
 from napari_nnunet_em._napari.libraries import load_libraries
-from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer, hide_previews
+from napari_nnunet_em._napari.notices import show_problem
+from napari_nnunet_em._napari.outcome import Ending
+from napari_nnunet_em._napari.predicted_layers import hide_previews
+from napari_nnunet_em._napari.previewing import PreviewEnd, PreviewRun, WarmPreviewer
 from napari_nnunet_em._napari.progresswords import preview_status, preview_text
 from napari_nnunet_em._napari.regions import looked_at
 from napari_nnunet_em._napari.remembered import remembered_folders
@@ -23,10 +27,9 @@ from napari_nnunet_em._napari.widgets.cost_line import CostLine
 from napari_nnunet_em._napari.widgets.dock import DockWidget
 from napari_nnunet_em._napari.widgets.job_panel import JobPanel
 from napari_nnunet_em._napari.widgets.resume_offer import ResumeOffer
-from napari_nnunet_em._napari.widgets.rows import column, keep_width, scrolling
 from napari_nnunet_em._napari.widgets.segment_inputs import SegmentInputs
-from napari_nnunet_em._napari.wording import button_text, without_options
-from napari_nnunet_em._napari.worker import Ending, Engine, RunOutcome, start_once_drawn
+from napari_nnunet_em._napari.wording import button_text
+from napari_nnunet_em._napari.worker import start_once_drawn
 from napari_nnunet_em.errors import NnunetEmError, SettingsError
 
 if TYPE_CHECKING:
@@ -69,12 +72,7 @@ class SegmentWidget(DockWidget):
         self.cost = CostLine(self.inputs.draft)
         self._old_objects = OldObjects(napari_viewer, self)
         self._loads_libraries = False
-        layout = column(self)
-        layout.addWidget(scrolling(self.inputs), 1)
-        layout.addWidget(self.offer)
-        layout.addWidget(self.cost)
-        layout.addWidget(self.progress)
-        keep_width(self, 340)
+        self.stack(self.inputs, self.offer, self.cost, self.progress)
         self._connect()
         self.reset_choices()
         self._name_button()
@@ -191,9 +189,9 @@ class SegmentWidget(DockWidget):
 
     def _refuse(self, error: NnunetEmError) -> None:
         if self.busy:
-            show_error(without_options(str(error)))
+            show_problem(error)
         else:
-            self.progress.decline(str(error))
+            self.progress.decline(error)
 
     def _name_button(self) -> None:
         text = button_text(self.models.chosen.class_names)
@@ -266,4 +264,4 @@ class SegmentWidget(DockWidget):
         if not self.jobs.busy:
             self.progress.rest(message)
         if end.outcome.ending is Ending.FAILED:
-            show_error(message)
+            show_problem(message)

@@ -17,9 +17,8 @@ from napari_nnunet_em._napari.previewing import PreviewRequest
 from napari_nnunet_em._napari.regions import RegionKind, looked_at
 from napari_nnunet_em._napari.request import Request, layer_volume, source_path
 from napari_nnunet_em._napari.viewing import visible_box
-from napari_nnunet_em._napari.widgets.layer_choice import choose_layer
+from napari_nnunet_em._napari.widgets.layer_choice import LayerBox
 from napari_nnunet_em._napari.widgets.model_picker import ModelPicker
-from napari_nnunet_em._napari.widgets.name_box import NameBox
 from napari_nnunet_em._napari.widgets.region_picker import RegionPicker
 from napari_nnunet_em._napari.widgets.rows import add_row, add_wide_field, column, form_layout, section
 from napari_nnunet_em._napari.widgets.size_rows import SizeRows
@@ -77,11 +76,9 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._offered: list[Image] = []
         self._proposed = ""
         self.form = JobForm()
-        self.layers = NameBox("no image layer")
-        self.layers.setToolTip("The image layer to segment.")
+        self.layers = LayerBox("The image layer to segment.", "no image layer")
         self.region = RegionPicker(viewer)
         self.models = ModelPicker()
         self._lay_out()
@@ -122,32 +119,24 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
     @property
     def layer(self) -> Image | None:
         """The layer that is chosen."""
-        index = self.layers.currentIndex()
-        return self._offered[index] if 0 <= index < len(self._offered) else None
+        return self.layers.layer
 
     def reset_choices(self) -> None:
         """Offer the image and Shapes layers that there are now."""
         before = self.layer
         offered = [x for x in self._viewer.layers if isinstance(x, Image) and not is_result(x)]
-        self._offered = offered
-        self.layers.blockSignals(True)
-        self.layers.clear()
-        self.layers.addItems([x.name for x in offered])
-        preferred = before if before in offered else self._viewer.layers.selection.active
-        if preferred in offered:
-            self.layers.setCurrentIndex(offered.index(preferred))
-        self.layers.blockSignals(False)
+        self.layers.offer(offered, before, self._viewer.layers.selection.active)
         self.region.reset_choices()
         if self.layer != before:
             self._on_layer()
 
     def offers(self, layer: Layer) -> bool:
         """Whether a layer can be chosen."""
-        return layer in self._offered
+        return layer in self.layers.offered
 
     def choose_layer(self, layer: Layer) -> None:
         """Choose a layer; raises `InputError` for one that is no image, or a result."""
-        choose_layer(self.layers, self._offered, layer, "an image that can be segmented")
+        self.layers.choose(layer, "an image that can be segmented")
 
     def chosen_layer(self) -> Image:
         """The layer that is chosen; raises `InputError` where there is none."""

@@ -8,9 +8,10 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_nnunet_em._napari.outcome import Ending, Outcome
 from napari_nnunet_em._napari.tasks import run_task
 from napari_nnunet_em._napari.widgets.progress_panel import ProgressPanel
-from napari_nnunet_em._napari.worker import Ending, Outcome, token_worker
+from napari_nnunet_em._napari.worker import token_worker
 from napari_nnunet_em.progress import CancelToken, Events
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from napari_nnunet_em.errors import OutputError
 from napari_nnunet_em.geometry import Box, Shape, as_shape
 from napari_nnunet_em.instances.splitting.split import first_places
+from napari_nnunet_em.io.staging import replacing
 
 Integers = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
@@ -124,7 +125,8 @@ class PartStore:
             if not stored.exists() or stored.read_text(encoding="utf-8") != text:
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir(parents=True, exist_ok=True)
-                _replace(stored, text.encode())
+                with replacing(stored) as draft:
+                    draft.write_text(text, encoding="utf-8")
 
     def has(self, unit: str) -> bool:
         """Whether a unit is there."""
@@ -139,11 +141,10 @@ class PartStore:
             When it cannot be written.
         """
         with _explained(self.folder):
-            _replace(self.folder / f"{unit}.parts", parts.data)
-            draft = self.folder / f"{unit}.npz.tmp"
-            with draft.open("wb") as file:
+            with replacing(self.folder / f"{unit}.parts") as draft:
+                draft.write_bytes(parts.data)
+            with replacing(self.folder / f"{unit}.npz") as draft, draft.open("wb") as file:
                 np.savez(file, allow_pickle=False, **parts.columns())
-            draft.replace(self.folder / f"{unit}.npz")
 
     def load(self, units: Sequence[str]) -> SplitParts:
         """All parts of these units, of which there is at least one."""
@@ -239,12 +240,6 @@ def _tiles(box: Box) -> Iterator[Box]:
     for index in np.ndindex(*(b - a for a, b in zip(first, last, strict=True))):
         start = as_shape([(a + i) * _TILE for a, i in zip(first, index, strict=True)])
         yield Box(start, as_shape([a + _TILE for a in start])).intersect(box)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(path.name + ".tmp")
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 @contextlib.contextmanager
