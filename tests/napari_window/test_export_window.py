@@ -16,15 +16,15 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
 
-from napari_nnunet_em._napari import exporting
-from napari_nnunet_em._napari.jobwork import FoundObjects
-from napari_nnunet_em._napari.layerdata import level_zero
-from napari_nnunet_em._napari.live import LiveLayers
-from napari_nnunet_em._napari.placement import offset_between
-from napari_nnunet_em._napari.regions import RegionKind
-from napari_nnunet_em._napari.widgets import dataset_dialog
-from napari_nnunet_em._napari.widgets.dataset_dialog import DatasetDialog, ask_for_datasets
-from napari_nnunet_em._napari.widgets.export import FROM_FILE
+from napari_nnunet_em._napari.export import exporting
+from napari_nnunet_em._napari.export.dock import FROM_FILE
+from napari_nnunet_em._napari.files import dataset_dialog
+from napari_nnunet_em._napari.files.dataset_dialog import DatasetDialog, ask_for_datasets
+from napari_nnunet_em._napari.layers.placement import offset_between
+from napari_nnunet_em._napari.layers.regions import RegionKind
+from napari_nnunet_em._napari.layers.voxels import level_zero
+from napari_nnunet_em._napari.segment.live import LiveLayers
+from napari_nnunet_em._napari.threads.outcome import FoundObjects
 from napari_nnunet_em.export import ExportSettings, Format, export_labels
 from napari_nnunet_em.export.formats import FORMATS
 from napari_nnunet_em.io import Kind, Lattice, MultiscaleSink, SinkSpec, list_choices, open_volume
