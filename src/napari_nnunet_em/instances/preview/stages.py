@@ -88,7 +88,7 @@ class HeldForeground(Foreground):
 
     held: tuple[Mask, NDArray[Any]]
 
-    def read(self, box: Box) -> tuple[Mask, NDArray[Any]]:
+    def read(self, box: Box, cancel: CancelToken | None = None) -> tuple[Mask, NDArray[Any]]:  # noqa: ARG002
         """Voxels of objects, and their probabilities as stored, both (z, y, x) of the box."""
         mask, probability = self.held
         return mask[box.slices], probability[box.slices]
@@ -193,7 +193,7 @@ class Stages:
         mask = np.empty(region.shape, dtype=np.bool_)
         for block in iter_blocks(region.shape, BLOCK):
             self.cancel.raise_if_cancelled()
-            mask[block.write.slices] = near.mask(block.write.shift(region.start))
+            mask[block.write.slices] = near.mask(block.write.shift(region.start), self.cancel)
         self.cache.made["mask"] += 1
         return source.in_memory(region), mask
 
