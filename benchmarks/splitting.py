@@ -2,10 +2,11 @@
 
 Run it with ``python benchmarks/splitting.py [seeds] [probability.zarr]``. It measures time and memory per
 voxel of one large object; splits phantoms of touching mitochondria from their true mask, in several
-strengths; and labels phantoms, and the probability of a finished job where one is given, in five layouts.
+strengths and depths; and labels phantoms, and the probability of a finished job where one is given, in five
+layouts.
 
-The default strength was chosen with seeds that do not occur here. The last row of the second table shows
-what no strength separates well: wide necks between mitochondria that are thin in places themselves.
+The default strength and depth were chosen with seeds that do not occur here. The last row of the second
+table shows what neither separates well: wide necks between mitochondria that are thin in places themselves.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ GRIDS: dict[str, tuple[tuple[float, float, float], Shape]] = {
     "image, 8 x 8 nm": ((8.0, 8.0, 8.0), (1, 600, 600)),
 }
 STRENGTHS = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
-METHODS = ("distance", "probability")
+DEPTHS_NM = (30, 35, 40, 50, 60)
+METHODS = ("distance", "h-maxima", "probability")
 WIDE = TouchingStyle(neck=(0.4, 0.8), waist=(0.65, 1.0))
 FIRST_SEED = 100
 
@@ -52,7 +54,9 @@ FIRST_SEED = 100
 def quality(seeds: int) -> Table:
     """Instance F1 at IoU 0.5 over all seeds; beside it objects cut wrongly and left together."""
     table = Table(title=f"F1 at IoU 0.5 from the true mask, {seeds} phantoms each (false +, false -)")
-    for name in ("voxels of", "mitochondria", "not split", *(str(s) for s in STRENGTHS)):
+    ways = [(str(s), InstanceSettings(split="distance", split_strength=s)) for s in STRENGTHS]
+    ways += [(f"{d} nm", InstanceSettings(split="h-maxima", split_depth_nm=d)) for d in DEPTHS_NM]
+    for name in ("voxels of", "mitochondria", "not split", *(name for name, _ in ways)):
         table.add_column(name, justify="right")
     rows = [(name, grid, TouchingStyle()) for name, grid in GRIDS.items()]
     rows.append(("16 x 16 x 16 nm, wide necks", GRIDS["16 x 16 x 16 nm"], WIDE))
@@ -62,8 +66,7 @@ def quality(seeds: int) -> Table:
         cells = [str(sum(int(t.max()) for t in truths))]
         joined = [ndimage.label(t > 0)[0] for t in truths]
         cells.append(score(joined, truths))
-        for strength in STRENGTHS:
-            asked = InstanceSettings(split="distance", split_strength=strength)
+        for _, asked in ways:
             cells.append(score([split_object(t > 0, t > 0, asked, size) for t in truths], truths))
         table.add_row(name, *cells)
     return table

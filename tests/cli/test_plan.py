@@ -35,7 +35,7 @@ def test_a_plan_is_a_short_table(
     assert facts["Volume"].startswith("6 × 40 × 48")
     assert facts["Tiles"].endswith("of nnU-Net's grid, 7 at once")
     assert facts["Passes"].endswith("(4 flips, 1 fold)")
-    assert facts["Memory"].endswith("GB")
+    assert facts["Memory"].endswith((" GB", " MB"))  # libraries and their threads take more or less
     assert facts["Network"] == "a fake network for tests"
     assert facts["Time"].startswith("about ")
     assert "GPU memory" not in facts

@@ -68,8 +68,9 @@ CHOICES = st.fixed_dictionaries(
         "threshold_high": st.sampled_from([0.0, 0.7]),
         "drop_border": st.booleans(),
         "fill_holes": st.sampled_from(["none", "3d", "slices"]),
-        "split": st.sampled_from(["none", "distance", "probability"]),
+        "split": st.sampled_from(["none", "distance", "h-maxima", "probability"]),
         "split_strength": st.sampled_from([0.7, 0.95]),
+        "split_depth_nm": st.sampled_from([2.0, 12.0]),
     }
 )
 

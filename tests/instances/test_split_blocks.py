@@ -38,6 +38,7 @@ def stored(truth, noise=0.12, seed=0):
             {"split": "probability", "split_strength": 0.9, "connectivity": Connectivity.CORNERS},
         ),
         ("image", {"split": "probability", "threshold_high": 0.95}),
+        ("anisotropic", {"split": "h-maxima", "split_depth_nm": 30.0, "smooth_nm": 10.0}),
         ("isotropic", {"split": "distance", "fill_holes": "3d", "connectivity": Connectivity.EDGES}),
         ("anisotropic", {"split": "distance", "fill_holes": "slices", "smooth_nm": 10.0, "open_nm": 16.0}),
         ("anisotropic", {"split": "distance", "split_memory_gb": 0.003, "fill_holes": "slices"}),

@@ -11,8 +11,8 @@ from napari_nnunet_em.evaluation import evaluate_instances
 from napari_nnunet_em.instances import split_object
 from napari_nnunet_em.testing.touching import TouchingStyle, touching_mitochondria
 
-# Seeds that had no part in choosing the default strength, and the least F1. Mitochondria that lie flat side
-# by side have no neck in an image, where a volume would show one above or below.
+# Seeds that had no part in choosing the default strength and depth, and the least F1. Mitochondria that lie
+# flat side by side have no neck in an image, where a volume would show one above or below.
 GRIDS = {
     "isotropic": ((16.0, 16.0, 16.0), (144, 144, 144), (20, 21, 22), 0.97),
     "anisotropic": ((40.0, 8.0, 8.0), (56, 288, 288), (20, 21, 22), 0.97),
@@ -31,10 +31,11 @@ def f1(pairs):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("split", ["distance", "h-maxima"])
 @pytest.mark.parametrize("grid", GRIDS)
-def test_what_touches_is_split_and_what_is_bent_is_not(grid):
+def test_what_touches_is_split_and_what_is_bent_is_not(grid, split):
     size, shape, seeds, least = GRIDS[grid]
-    asked = InstanceSettings(split="distance")
+    asked = InstanceSettings(split=split)
     truths = [touching_mitochondria(seed, shape, size) for seed in seeds]
     joined, count = f1([(ndimage.label(truth > 0)[0], truth) for truth in truths])
     split, _ = f1(

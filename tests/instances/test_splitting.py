@@ -14,7 +14,7 @@ from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.evaluation import evaluate_instances
 from napari_nnunet_em.instances import split_object
 from napari_nnunet_em.instances.splitting.basins import find_basins, find_borders
-from napari_nnunet_em.instances.splitting.joining import join_by_necks, join_small, summits
+from napari_nnunet_em.instances.splitting.joining import NeckRule, join_by_necks, join_small, summits
 from napari_nnunet_em.instances.splitting.landscape import heights
 from napari_nnunet_em.instances.splitting.split import in_raster_order
 
@@ -107,18 +107,24 @@ def structure(connectivity):
     return ndimage.generate_binary_structure(3, {6: 1, 18: 2, 26: 3}[connectivity])
 
 
-@given(st.integers(0, 9999), st.sampled_from([0.5, 0.75, 0.9]))
-def test_necks_are_the_h_maxima_of_scikit_image(seed, strength):
+RULES = [
+    *(NeckRule(share=share) for share in (0.5, 0.75, 0.9)),
+    *(NeckRule(depth=nm) for nm in (0.5, 3, 12, 40)),
+]
+
+
+@given(st.integers(0, 9999), st.sampled_from(RULES))
+def test_necks_are_the_h_maxima_of_scikit_image(seed, rule):
     mask = one_object(seed, Connectivity.CORNERS)
     size = (20.0, 10.0, 10.0)
     inside = heights(SplitMethod.DISTANCE, mask, mask * np.uint8(255), None, size)
     labels, count = find_basins(inside, Connectivity.CORNERS)
     borders = find_borders(labels, inside, Connectivity.CORNERS, size)
-    names = join_by_necks(summits(labels, inside, count), borders, strength)
-    # The heights as they rise again from a share of themselves: each summit that a neck of less than that
-    # share sets apart is a maximum of its own.
+    names = join_by_necks(summits(labels, inside, count), borders, rule)
+    # The heights as they rise again from a share of themselves, or from so far below: each summit that a
+    # neck sets apart is a maximum of its own.
     ground = np.where(mask, inside, 0).astype(np.float64)
-    risen = reconstruction(strength * ground, ground, footprint=np.ones((3, 3, 3)))
+    risen = reconstruction(rule.share * ground - rule.depth, ground, footprint=np.ones((3, 3, 3)))
     expected = ndimage.label(local_maxima(risen, connectivity=3) & mask, np.ones((3, 3, 3)))[1]
     assert len(np.unique(names[1:])) == expected
 

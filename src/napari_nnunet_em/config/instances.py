@@ -38,6 +38,7 @@ class SplitMethod(enum.StrEnum):
 
     NONE = "none"
     DISTANCE = "distance"
+    H_MAXIMA = "h-maxima"
     PROBABILITY = "probability"
     BOUNDARY = "boundary"
 
@@ -147,8 +148,8 @@ class InstanceSettings(Settings):
     split: SplitMethod = Field(
         SplitMethod.NONE,
         title="Split",
-        description="Cut touching objects apart by their shape (distance), by the probability, or by the "
-        "model's boundary class.",
+        description="Cut touching objects apart by their shape (distance, or h-maxima of it), by the "
+        "probability, or by the model's boundary class.",
     )
     split_strength: float = Field(
         0.7,
@@ -156,6 +157,15 @@ class InstanceSettings(Settings):
         le=1.0,
         title="Split strength",
         description="Cut where a neck is below this share of the thinner (or less probable) part.",
+    )
+    split_depth_nm: float = Field(
+        40.0,
+        gt=0.0,
+        le=10000.0,
+        title="Split depth",
+        description="With h-maxima, in place of the strength: cut where a neck is thinner than the thinner "
+        "part by more than this on either side.",
+        json_schema_extra={"unit": "nm"},
     )
     split_memory_gb: float = Field(
         4.0,

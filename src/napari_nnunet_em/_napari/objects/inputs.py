@@ -6,17 +6,27 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSpinBox, QWidget
 
 from napari_nnunet_em._napari.forms.form import Field, SettingsForm
 from napari_nnunet_em._napari.forms.layer_choice import LayerBox
+from napari_nnunet_em._napari.forms.object_fields import follow_split, object_form
 from napari_nnunet_em._napari.forms.rows import add_field, add_row, column, form_layout, note_label, section
 from napari_nnunet_em._napari.forms.size_plot import SizePlot
 from napari_nnunet_em._napari.forms.sliders import SliderRow
 from napari_nnunet_em._napari.objects.preset_row import PresetRow
 from napari_nnunet_em._napari.objects.preview_layers import BOUNDARIES, HEIGHTS, SEEDS
 from napari_nnunet_em._napari.words import error_note
-from napari_nnunet_em.config import InputSettings, InstanceSettings
+from napari_nnunet_em.config import InputSettings
 from napari_nnunet_em.instances.presets import PresetStore
 from napari_nnunet_em.instances.preview import Preview, size_histogram
 
-_FIRST = ("threshold", "min_voxels", "min_volume_um3", "split", "split_strength", "smooth_nm", "fill_holes")
+_FIRST = (
+    "threshold",
+    "min_voxels",
+    "min_volume_um3",
+    "split",
+    "split_strength",
+    "split_depth_nm",
+    "smooth_nm",
+    "fill_holes",
+)
 _CLEANING = ("threshold_high", "open_nm", "max_voxels", "max_volume_um3", "drop_border")
 _SELDOM = ("connectivity", "linking", "link_iou", "link_gap", "split_memory_gb")
 _SLIDERS = ("threshold", "split_strength")
@@ -57,9 +67,9 @@ class ObjectsInputs(QWidget):  # type: ignore[misc]
 
     def __init__(self, presets: PresetStore, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        names = [name for name in InstanceSettings.model_fields if name != "enabled"]
-        self.form = SettingsForm(InstanceSettings, [Field(InstanceSettings, name) for name in names])
+        self.form = object_form()
         self.sliders = {name: SliderRow(self.form[name]) for name in _SLIDERS}
+        follow_split(self.form, self.sliders)
         self.size = Field(InputSettings, "voxel_size_nm")
         self.layers = LayerBox("The layer that holds a probability: 0 to 255, or 0 to 1.", "no image layer")
         self.presets = PresetRow(presets, self.form.settings)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_nnunet_em.config import Job
     from napari_nnunet_em.geometry import Box
 
-_OBJECTS = ("threshold", "min_voxels", "min_volume_um3", "split", "split_strength")
+_OBJECTS = ("threshold", "min_voxels", "min_volume_um3", "split", "split_strength", "split_depth_nm")
 _CLEANING = (
     "threshold_high",
     "smooth_nm",

@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from napari_nnunet_em._napari.forms.form import Field, SettingsForm
+from napari_nnunet_em._napari.forms.object_fields import follow_split, object_form
 from napari_nnunet_em._napari.segment.choices import (
     flip_choices,
     fold_choices,
@@ -16,7 +17,6 @@ from napari_nnunet_em._napari.segment.quality import follow_preset
 from napari_nnunet_em.config import (
     ExecutionSettings,
     InputSettings,
-    InstanceSettings,
     Job,
     ModelSettings,
     OutputSettings,
@@ -59,14 +59,8 @@ class JobForm:
             ],
         )
         follow_preset(self.prediction)
-        self.instances = SettingsForm(
-            InstanceSettings,
-            [
-                Field(InstanceSettings, name)
-                for name in InstanceSettings.model_fields
-                if name != "enabled"  # the widget is there for the objects
-            ],
-        )
+        self.instances = object_form()
+        follow_split(self.instances)
         self.output = SettingsForm(
             OutputSettings,
             [Field(OutputSettings, "path", file_mode="w"), Field(OutputSettings, "overwrite")],

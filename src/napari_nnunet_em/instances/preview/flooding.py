@@ -14,7 +14,7 @@ from napari_nnunet_em.config import SplitMethod
 from napari_nnunet_em.geometry import Box, Shape
 from napari_nnunet_em.instances.preview.stages import Stages
 from napari_nnunet_em.instances.splitting.basins import Borders
-from napari_nnunet_em.instances.splitting.joining import part_names
+from napari_nnunet_em.instances.splitting.joining import NeckRule, part_names
 from napari_nnunet_em.instances.splitting.split import Basins, Piece, flood
 from napari_nnunet_em.processors import usable_cpus
 
@@ -62,9 +62,9 @@ class Flooded:
         """Whether the object is as it was found, and cannot be cut."""
         return len(self.voxels) == 2 and not self.changed
 
-    def parts(self, strength: float, smallest: int) -> Integers:
+    def parts(self, rule: NeckRule, smallest: int) -> Integers:
         """For each basin the lowest label of its part, (n + 1,); parameters as of `part_names`."""
-        return part_names(self.summit, self.borders, self.voxels, strength, smallest)
+        return part_names(self.summit, self.borders, self.voxels, rule, smallest)
 
 
 def flooded(stages: Stages, rows: Integers, smallest: int) -> Iterator[Flooded]:

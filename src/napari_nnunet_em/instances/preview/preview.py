@@ -22,6 +22,7 @@ from napari_nnunet_em.instances.preview.request import Preview, PreviewRequest
 from napari_nnunet_em.instances.preview.selection import Candidates, Selection, joined_parts
 from napari_nnunet_em.instances.preview.slicefirst import split_slice
 from napari_nnunet_em.instances.preview.stages import Labels, PreviewCache, Stages
+from napari_nnunet_em.instances.splitting.joining import NeckRule
 from napari_nnunet_em.progress import CancelToken
 
 _AT_ONCE = 500_000
@@ -162,7 +163,7 @@ class _Parts:
         all_parts, all_seen, all_ids = [], [], []
         for flood in floods:
             stages.cancel.raise_if_cancelled()
-            parts, seen, part = joined_parts(flood, settings.split_strength, selection.smallest)
+            parts, seen, part = joined_parts(flood, NeckRule.of(settings), selection.smallest)
             stays = parts.stay(settings, selection.largest)
             ids = _numbered(stays)
             ids[ids > 0] += np.uint32(count)

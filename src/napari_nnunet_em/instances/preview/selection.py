@@ -16,6 +16,7 @@ from napari_nnunet_em.instances.preview.request import PreviewRequest
 from napari_nnunet_em.instances.preview.stages import Labels, Stages
 from napari_nnunet_em.instances.segment import STRONG
 from napari_nnunet_em.instances.sizes import largest_object_voxels, smallest_object_voxels
+from napari_nnunet_em.instances.splitting.joining import NeckRule
 from napari_nnunet_em.instances.splitting.run import SplitTask
 
 
@@ -128,15 +129,15 @@ class Selection:
         return seen
 
 
-def joined_parts(flood: Flooded, strength: float, smallest: int) -> tuple[Candidates, Flags, Integers]:
+def joined_parts(flood: Flooded, rule: NeckRule, smallest: int) -> tuple[Candidates, Flags, Integers]:
     """The parts of one object.
 
     Parameters
     ----------
     flood : Flooded
         The object.
-    strength : float
-        A neck lies below this share of the lower summit.
+    rule : NeckRule
+        What a neck is.
     smallest : int
         Voxels below which a part joins a neighbour.
 
@@ -149,7 +150,7 @@ def joined_parts(flood: Flooded, strength: float, smallest: int) -> tuple[Candid
     part : array, (basins + 1,), int64
         Part of each basin, from 1; 0 for 0.
     """
-    names = flood.parts(strength, smallest)
+    names = flood.parts(rule, smallest)
     voxels = np.bincount(names, weights=flood.voxels, minlength=len(names)).astype(np.int64)
     chiefs = np.flatnonzero(voxels)
     flags = [

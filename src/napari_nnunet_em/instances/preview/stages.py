@@ -44,6 +44,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "max_volume_um3",
         "drop_border",
         "split_strength",
+        "split_depth_nm",
         "split_memory_gb",
     ),
 }

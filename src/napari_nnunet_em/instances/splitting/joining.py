@@ -2,21 +2,50 @@
 
 Two rules, in this order:
 
-1. **Necks.** Two neighbouring regions stay apart where the highest way between them is below a share (the
-   strength) of the lower of their two summits, else they are one. These are the h-maxima of the heights,
-   with a depth in proportion to the summit instead of a fixed one.
+1. **Necks.** Two neighbouring regions stay apart where the highest way between them is a neck, else they are
+   one. A neck lies below a share (the strength) of the lower of the two summits, or, of h-maxima, by a
+   fixed depth below it; the former are h-maxima too, with a depth in proportion to the summit.
 2. **Small parts.** The smallest part below the minimum size joins the neighbour with which it shares most
    surface, until no such part with a neighbour is left.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_nnunet_em.config import InstanceSettings, SplitMethod
 from napari_nnunet_em.instances.splitting.basins import Borders, Floats, Integers
+
+
+@dataclass(frozen=True)
+class NeckRule:
+    """How low the way between two summits must be to be a neck.
+
+    Attributes
+    ----------
+    share : float
+        Share of the lower summit.
+    depth : float
+        Below that, in the unit of the heights; for distances nm.
+    """
+
+    share: float = 1.0
+    depth: float = 0.0
+
+    @classmethod
+    def of(cls, settings: InstanceSettings) -> NeckRule:
+        """What the settings ask for."""
+        if settings.split is SplitMethod.H_MAXIMA:
+            return cls(depth=settings.split_depth_nm)
+        return cls(share=settings.split_strength)
+
+    def below(self, lower_summit: float) -> float:
+        """The height below which a way is a neck."""
+        return self.share * lower_summit - self.depth
 
 
 class Groups:
@@ -44,7 +73,7 @@ class Groups:
         return np.array([self.find(i) for i in range(len(self._chief))], dtype=np.int64)
 
 
-def join_by_necks(summit: NDArray[Any], borders: Borders, strength: float) -> Integers:
+def join_by_necks(summit: NDArray[Any], borders: Borders, rule: NeckRule) -> Integers:
     """Join regions that no neck separates.
 
     Parameters
@@ -53,8 +82,8 @@ def join_by_necks(summit: NDArray[Any], borders: Borders, strength: float) -> In
         Highest height in each region, by label; entry 0 is the outside.
     borders : Borders
         Of the regions.
-    strength : float
-        A neck lies below this share of the lower summit.
+    rule : NeckRule
+        What a neck is.
 
     Returns
     -------
@@ -71,7 +100,7 @@ def join_by_necks(summit: NDArray[Any], borders: Borders, strength: float) -> In
         first, second = above.find(one), above.find(other)
         if first == second:
             continue
-        if strength * min(highest[first], highest[second]) <= height:
+        if rule.below(min(highest[first], highest[second])) <= height:
             groups.join(one, other)
         chief = above.join(first, second)
         highest[chief] = max(highest[first], highest[second])
@@ -118,13 +147,13 @@ def join_small(voxels: Integers, borders: Borders, smallest: int) -> Integers:
 
 
 def part_names(
-    summit: NDArray[Any], borders: Borders, voxels: Integers, strength: float, smallest: int
+    summit: NDArray[Any], borders: Borders, voxels: Integers, rule: NeckRule, smallest: int
 ) -> Integers:
     """Join regions by both rules.
 
     Parameters
     ----------
-    summit, borders, strength
+    summit, borders, rule
         As of `join_by_necks`.
     voxels : array, (regions + 1,), int64
         Size of each region, by label.
@@ -136,7 +165,7 @@ def part_names(
     array, (regions + 1,), int64
         For each label the lowest label of its part.
     """
-    names = join_by_necks(summit, borders, strength)
+    names = join_by_necks(summit, borders, rule)
     size = np.bincount(names, weights=voxels, minlength=len(names)).astype(np.int64)
     joined: Integers = join_small(size, borders.renamed(names), smallest)[names]
     return joined

@@ -27,9 +27,9 @@ def heights(
     Parameters
     ----------
     method : SplitMethod
-        ``DISTANCE``: to the nearest voxel outside the mask, in nm; what lies beyond the array is unknown and
-        no outside. ``PROBABILITY``: of the class, 0 to 1. ``BOUNDARY``: that, times one minus the probability
-        of the boundary class.
+        ``DISTANCE``, ``H_MAXIMA``: to the nearest voxel outside the mask, in nm; what lies beyond the array
+        is unknown and no outside. ``PROBABILITY``: of the class, 0 to 1. ``BOUNDARY``: that, times one minus
+        the probability of the boundary class.
     mask : array, (z, y, x), bool
         The object.
     probability, boundary : array, (z, y, x), uint8 or float
@@ -43,7 +43,7 @@ def heights(
         At least 0 inside, and -1 outside the mask.
     """
     inside: NDArray[np.floating[Any]]
-    if method is SplitMethod.DISTANCE:
+    if method in (SplitMethod.DISTANCE, SplitMethod.H_MAXIMA):
         inside = distances(mask, voxel_size_nm)
     else:
         inside = _as_share(probability)

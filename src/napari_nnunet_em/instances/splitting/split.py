@@ -22,7 +22,7 @@ from napari_nnunet_em.instances.splitting.basins import (
     find_basins,
     find_borders,
 )
-from napari_nnunet_em.instances.splitting.joining import join_by_necks, part_names, summits
+from napari_nnunet_em.instances.splitting.joining import NeckRule, join_by_necks, part_names, summits
 from napari_nnunet_em.instances.splitting.landscape import Heights, heights
 
 Mask = NDArray[np.bool_]
@@ -69,7 +69,7 @@ class Parts:
 
 @dataclass(frozen=True, eq=False)
 class Basins:
-    """A piece flooded from all of its maxima: what cutting starts from, and what no strength changes.
+    """A piece flooded from all of its maxima: what cutting starts from, whatever the strength or depth.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ def flood(piece: Piece, settings: InstanceSettings, voxel_size_nm: Sequence[floa
 def cut_at_necks(piece: Piece, settings: InstanceSettings, voxel_size_nm: Sequence[float]) -> Parts:
     """Cut a piece at its necks; parts may be smaller than the minimum size."""
     basins = flood(piece, settings, voxel_size_nm)
-    names = join_by_necks(basins.summit, basins.borders, settings.split_strength)
+    names = join_by_necks(basins.summit, basins.borders, NeckRule.of(settings))
     return Parts(basins.labels, basins.borders).joined(names)
 
 
@@ -110,7 +110,7 @@ def split_piece(
     """Split one object: array, (z, y, x), int32, 1 to n in order of first voxels and 0 outside."""
     basins = flood(piece, settings, voxel_size_nm)
     voxels = np.bincount(basins.labels.ravel(), minlength=len(basins.summit)).astype(np.int64)
-    names = part_names(basins.summit, basins.borders, voxels, settings.split_strength, smallest)
+    names = part_names(basins.summit, basins.borders, voxels, NeckRule.of(settings), smallest)
     return in_raster_order(names.astype(np.int32)[basins.labels])
 
 
