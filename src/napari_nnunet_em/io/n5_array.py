@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -154,5 +155,5 @@ def _needed(attributes: Attributes) -> dict[str, Any]:
 
 
 def _reason(error: ValueError) -> str:
-    """What tensorstore says, without the places in its own source and its settings, which it adds."""
-    return str(error).partition(" [")[0]
+    """What tensorstore says, without the code before it, and its own source and settings behind it."""
+    return re.sub(r"^[A-Z_]+: ", "", str(error)).partition(" [")[0]
