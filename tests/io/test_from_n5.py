@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import list_choices, open_volume, regular_chunks
+from napari_nnunet_em.io.n5_array import N5Array
+from napari_nnunet_em.io.n5_metadata import read_attributes
 from napari_nnunet_em.testing.strategies import block_shapes, boxes, shapes
 
 from ..n5_files import add_attributes, write_by_hand, write_n5
@@ -93,6 +96,24 @@ def test_a_box_decodes_only_the_blocks_that_it_touches(tmp_path: Path) -> None:
         match=r"a\.n5 cannot be read at z 1:4, y 15:30, x 10:20: Error .*/[01]/0/[01]\S+ .*damaged",
     ):
         volume.read(Box((1, 15, 10), box.stop))
+
+
+def test_large_boxes_are_decoded_in_pieces_and_each_block_once(tmp_path: Path, monkeypatch) -> None:
+    """What is decoded at once decides the memory; a piece that began inside a block would decode it twice."""
+    monkeypatch.setattr("napari_nnunet_em.io.n5_array._BYTES_AT_ONCE", 5 * 2 * 16 * 16)
+    monkeypatch.setattr("napari_nnunet_em.io.n5_array.usable_cpus", lambda: 2)
+    array = N5Array(write_n5(tmp_path / "a.n5", DATA, (2, 16, 16)), read_attributes(tmp_path / "a.n5"))
+    pieces, read = [], array._read
+
+    def counting(piece):
+        blocks = [range(s.start // c, -(-s.stop // c)) for s, c in zip(piece, array.chunks, strict=True)]
+        pieces.append(list(itertools.product(*blocks)))
+        return read(piece)
+
+    monkeypatch.setattr(array, "_read", counting)
+    np.testing.assert_array_equal(array[3:50, 1:39, 1:6], DATA[1:6, 1:39, 3:50].T)
+    assert max(map(len, pieces)) <= 5
+    assert sorted(itertools.chain(*pieces)) == list(itertools.product(range(4), range(3), range(3)))
 
 
 def test_threads_read_the_same(tmp_path: Path) -> None:

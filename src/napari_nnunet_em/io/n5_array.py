@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -21,16 +22,21 @@ from napari_nnunet_em.processors import usable_cpus
 if TYPE_CHECKING:
     import tensorstore
 
+Spans = tuple[slice, ...]
+
 # Unpacking needs no setting of the writer's; blosc's are asked for, but packed data carry their own.
 _BLOSC = MappingProxyType({"cname": "lz4", "clevel": 5, "shuffle": 1})
+# What is decoded at once: tensorstore's threads leave several times that behind in the heap.
+_BYTES_AT_ONCE = 16 << 20
 _COMPRESSIONS = ("raw", "gzip", "bzip2", "xz", "blosc", "zstd")
 
 
 class N5Array:
     """A lazy array in N5's own order, the fastest axis first; integers and slices only.
 
-    The blocks that a read touches are decoded, several at once, and none is kept. Reading is safe from
-    several threads, and no file stays open between reads. Blocks that are not stored are zeros.
+    The blocks that a read touches are decoded once, some megabytes of them at a time, and none is kept.
+    Reading is safe from several threads, and no file stays open between reads. Blocks that are not stored
+    are zeros.
 
     Parameters
     ----------
@@ -51,6 +57,8 @@ class N5Array:
         self.shape: tuple[int, ...] = tuple(self._store.shape)
         self.dtype: np.dtype[Any] = self._store.dtype.numpy_dtype
         self.chunks = tuple(int(n) for n in attributes["blockSize"])
+        block_bytes = math.prod(self.chunks) * self.dtype.itemsize
+        self._blocks_at_once = max(_BYTES_AT_ONCE // block_bytes, usable_cpus())
 
     @property
     def ndim(self) -> int:
@@ -69,12 +77,18 @@ class N5Array:
         """Voxels in column-major order, as the blocks hold them."""
         parts = expand_index(key, self.ndim)
         wanted = [range(n)[part] for part, n in zip(parts, self.shape, strict=True)]
-        spans = tuple(_span(part) if isinstance(part, range) else part for part in wanted)
+        spans = tuple(_span(part) for part in wanted)
+        data = np.empty([span.stop - span.start for span in spans], self.dtype, order="F")
+        for piece in _pieces(spans, self.chunks, self._blocks_at_once) if data.size else ():
+            place = (slice(p.start - s.start, p.stop - s.start) for p, s in zip(piece, spans, strict=True))
+            data[tuple(place)] = self._read(piece)
+        return data[tuple(slice(None, None, part.step) if isinstance(part, range) else 0 for part in wanted)]
+
+    def _read(self, piece: Spans) -> npt.NDArray[Any]:
         try:
-            data = np.asarray(self._store[spans].read(order="F").result())
+            return np.asarray(self._store[piece].read(order="F").result())
         except ValueError as error:
             raise OSError(_reason(error)) from error
-        return data[tuple(slice(None, None, part.step) for part in wanted if isinstance(part, range))]
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.asarray(self[...], dtype=dtype)
@@ -85,9 +99,24 @@ def is_label_multiset(attributes: Attributes) -> bool:
     return attributes.get("isLabelMultiset") is True
 
 
-def _span(part: range) -> slice:
-    """The elements between the first and the last of a range."""
+def _span(part: range | int) -> slice:
+    """One element, or those between the first and the last of a range."""
+    if isinstance(part, int):
+        return slice(part, part + 1)
     return slice(min(part), max(part) + 1) if part else slice(0, 0)
+
+
+def _pieces(spans: Spans, chunks: Sequence[int], most: int) -> Iterator[Spans]:
+    """A box cut between blocks, so that no piece touches more than `most` of them, or one."""
+    firsts = [span.start // chunk for span, chunk in zip(spans, chunks, strict=True)]
+    counts = [-(-s.stop // c) - first for s, c, first in zip(spans, chunks, firsts, strict=True)]
+    if math.prod(counts) <= max(most, 1):
+        yield spans
+        return
+    axis = counts.index(max(counts))
+    cut = (firsts[axis] + counts[axis] // 2) * chunks[axis]
+    for half in (slice(spans[axis].start, cut), slice(cut, spans[axis].stop)):
+        yield from _pieces((*spans[:axis], half, *spans[axis + 1 :]), chunks, most)
 
 
 def _check_readable(folder: Path, attributes: Attributes) -> None:
