@@ -29,8 +29,6 @@ def is_n5(path: Path) -> bool:
 
     Attributes of its own say so, or those or the name of a folder above it, for a group without attributes.
     """
-    if not path.is_dir():
-        return False
     return is_array(_trusted(path)) or (not is_zarr(path) and _root(path) is not None)
 
 
