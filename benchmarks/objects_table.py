@@ -109,7 +109,7 @@ def main() -> None:
     os.environ["NAPARI_CONFIG"] = f"{settings.name}/settings.yaml"
     import napari  # noqa: PLC0415 - reads NAPARI_CONFIG when it is imported
 
-    from napari_nnunet_em._napari.object_tables import LayerTable  # noqa: PLC0415
+    from napari_nnunet_em._napari.table.tables import LayerTable  # noqa: PLC0415
     from napari_nnunet_em.measurement import ObjectTable, Placement  # noqa: PLC0415
 
     viewer = napari.Viewer()

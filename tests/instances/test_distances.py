@@ -20,10 +20,12 @@ SIZES = st.sampled_from([(8.0, 8.0, 8.0), (56.0, 8.0, 8.0), (4.6, 3.3, 7.7)])
     st.floats(0.0, 2.0),
     SIZES,
     st.sampled_from([0, 10**9]),
+    st.sets(st.integers(0, 2)),
 )
-def test_distances_are_scipys_by_both_ways(seed, shape, sigma, size, looks):
+def test_distances_are_scipys_by_both_ways(seed, shape, sigma, size, looks, closed):
     noise = ndimage.gaussian_filter(np.random.default_rng(seed).random(shape), sigma)
     mask = noise > np.median(noise)
+    mask = np.pad(mask, [(int(axis in closed),) * 2 for axis in range(3)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_LOOKS_PER_VOXEL", looks)
         found = distances(mask, size)

@@ -11,11 +11,13 @@ from scipy import ndimage
 from skimage.filters import apply_hysteresis_threshold
 
 from napari_nnunet_em.config import InstanceSettings
-from napari_nnunet_em.errors import SettingsError
+from napari_nnunet_em.errors import Cancelled, SettingsError
 from napari_nnunet_em.geometry import Box, iter_blocks
-from napari_nnunet_em.instances import ClassProbability
+from napari_nnunet_em.instances import ClassProbability, morphology
 from napari_nnunet_em.instances.foreground import Foreground
 from napari_nnunet_em.instances.morphology import opened, smoothed
+from napari_nnunet_em.instances.preview import PreviewCache, PreviewRequest, preview_objects
+from napari_nnunet_em.progress import CancelToken
 from napari_nnunet_em.testing.strategies import block_shapes
 
 SHAPE = (9, 30, 34)
@@ -57,15 +59,18 @@ def test_opening_is_scipys_with_a_ball(seed, size, radius_nm):
     np.testing.assert_array_equal(opened(mask, radius_nm, size), ndimage.binary_dilation(core, element))
 
 
-@given(st.integers(0, 999), SIZES, st.sampled_from([6.0, 10.0, 25.0]))
-def test_smoothing_is_a_gaussian_of_the_mask(seed, size, sigma_nm):
+@given(st.integers(0, 999), SIZES, st.sampled_from([6.0, 10.0, 25.0]), st.sampled_from([1, 2500, 10**6]))
+def test_smoothing_is_a_gaussian_of_the_mask(seed, size, sigma_nm, at_once):
     mask = noise(seed, 1.0) > 128
     sigma = [sigma_nm / s for s in size]
     radius = [int(3 * s) for s in sigma]
     share = ndimage.gaussian_filter(mask.astype(np.float64), sigma, radius=radius, mode="reflect")
     clear = np.abs(share - 0.5) > 2e-3  # the kernel's weights are whole numbers of 1/1024
     assert clear.mean() > 0.95
-    np.testing.assert_array_equal(smoothed(mask, sigma_nm, size)[clear], (share > 0.5)[clear])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(morphology, "_VOXELS_AT_ONCE", at_once)
+        found = smoothed(mask, sigma_nm, size)
+    np.testing.assert_array_equal(found[clear], (share > 0.5)[clear])
 
 
 @given(st.integers(0, 999), st.sampled_from([6.0, 15.0, 30.0]))
@@ -73,6 +78,38 @@ def test_masks_that_exclude_each_other_still_do_after_smoothing_and_opening(seed
     labels = noise(seed) // 86  # 0, 1 and 2
     masks = [opened(smoothed(labels == n, length_nm, SIZE), length_nm, SIZE) for n in range(3)]
     assert np.sum(masks, axis=0).max() == 1
+
+
+class Patient(CancelToken):
+    """Is cancelled when it is polled once too often, and counts."""
+
+    polls = 0
+    patience = 10**9
+
+    def raise_if_cancelled(self) -> None:
+        self.polls += 1
+        if self.polls > self.patience:
+            self.cancel()
+        super().raise_if_cancelled()
+
+
+@pytest.mark.parametrize(("asked", "polls"), [({"smooth_nm": 20.0}, 2 * 9 + 35), ({"open_nm": 30.0}, 2 * 7)])
+def test_a_wide_filter_stops_inside_of_a_block(monkeypatch, asked, polls):
+    shape = (9, 70, 24)
+    monkeypatch.setattr(morphology, "_VOXELS_AT_ONCE", 2 * 9 * 24)
+    probability = noise(1, shape=shape)
+    box = Box.whole(shape)
+    foreground = Foreground(ClassProbability(probability), InstanceSettings(**asked), SIZE)
+    token = Patient()
+    np.testing.assert_array_equal(foreground.mask(box, token), foreground.mask(box))
+    assert token.polls == polls
+    # The same goes for a preview, whose cache stays usable.
+    request = PreviewRequest(ClassProbability(probability), InstanceSettings(**asked), box, SIZE)
+    hasty, cache = Patient(), PreviewCache()
+    hasty.patience = polls - 1
+    with pytest.raises(Cancelled):
+        preview_objects(request, cache, hasty)
+    np.testing.assert_array_equal(preview_objects(request, cache).labels, preview_objects(request).labels)
 
 
 def test_a_thin_bridge_is_opened_and_a_flat_face_at_the_border_is_kept():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from napari_nnunet_em.components import along_runs
 from napari_nnunet_em.config import InstanceSettings
 from napari_nnunet_em.errors import Cancelled, InputError, SettingsError
 from napari_nnunet_em.geometry import Box
@@ -24,6 +27,8 @@ from napari_nnunet_em.instances.preview.stages import FIELDS
 from napari_nnunet_em.progress import CancelToken
 
 SIZE = (40.0, 8.0, 8.0)
+WAYS = st.sampled_from([0, 10**9])
+"""Voxels per run from which on components are found along runs: always, or never."""
 SHAPE = (10, 48, 54)
 
 
@@ -75,15 +80,17 @@ VIEWS = st.tuples(st.integers(0, 7), st.integers(0, 30), st.integers(0, 36)).map
 
 
 @effort(max_examples=10)
-@given(st.integers(0, 50), st.lists(CHOICES, min_size=1, max_size=3), VIEWS, st.booleans())
+@given(st.integers(0, 50), st.lists(CHOICES, min_size=1, max_size=3), VIEWS, st.booleans(), WAYS)
 def test_everything_in_view_is_the_jobs_where_the_margin_holds_the_volume(
-    segmented, seed, history, view, exclusive
+    segmented, seed, history, view, exclusive, voxels_per_run
 ):
     source = source_of(seed, exclusive)
     cache = PreviewCache()
-    for asked in history:  # the last one must not remember too much of those before
-        request = PreviewRequest(source, InstanceSettings(**asked), view, SIZE, margin=SHAPE)
-        found = preview_objects(request, cache)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(along_runs, "_VOXELS_PER_RUN", voxels_per_run)
+        for asked in history:  # the last one must not remember too much of those before
+            request = PreviewRequest(source, InstanceSettings(**asked), view, SIZE, margin=SHAPE)
+            found = preview_objects(request, cache)
     expected, _ = segmented(source, (5, 17, 19), SIZE, **asked)
     assert_renamed(found.labels, expected[view.slices])
     sizes = np.bincount(expected.ravel())
@@ -92,11 +99,15 @@ def test_everything_in_view_is_the_jobs_where_the_margin_holds_the_volume(
 
 
 @effort(max_examples=10)
-@given(st.integers(0, 50), CHOICES, VIEWS, st.booleans())
-def test_objects_that_end_inside_the_margin_are_those_of_the_job(segmented, seed, asked, view, exclusive):
+@given(st.integers(0, 50), CHOICES, VIEWS, st.booleans(), WAYS)
+def test_objects_that_end_inside_the_margin_are_those_of_the_job(
+    segmented, seed, asked, view, exclusive, voxels_per_run
+):
     source = source_of(seed, exclusive)
     request = PreviewRequest(source, InstanceSettings(**asked), view, SIZE, margin=(1, 8, 8))
-    found = preview_objects(request)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(along_runs, "_VOXELS_PER_RUN", voxels_per_run)
+        found = preview_objects(request)
     expected, _ = segmented(source, (5, 17, 19), SIZE, **asked)
     mask_only = {name: asked[name] for name in ("threshold", "connectivity", "smooth_nm", "open_nm")}
     components, _ = segmented(source, SHAPE, SIZE, **mask_only)
@@ -188,6 +199,22 @@ def test_a_first_answer_shows_the_slice_split_as_an_image(monkeypatch):
     assert [found.complete for found in preview_steps(again, cache)] == [True]
 
 
+def test_a_first_answer_whose_last_object_is_in_the_margin_alone(monkeypatch):
+    from napari_nnunet_em.instances.preview import preview
+
+    monkeypatch.setattr(preview, "_AT_ONCE", 0)
+    probability = np.zeros((5, 60, 80), dtype=np.uint8)
+    y, x = np.indices((60, 80))
+    probability[:, (y - 15) ** 2 + (x - 20) ** 2 < 100] = 200  # in one part, so that no number is new
+    probability[:, 50:58, 40:60] = 200
+    asked = InstanceSettings(split="distance")
+    view = Box((0, 0, 0), (5, 40, 80))
+    request = PreviewRequest(ClassProbability(probability), asked, view, SIZE, shown=2)
+    first, last = preview_steps(request)
+    assert (first.complete, first.count) == (False, 1)
+    np.testing.assert_array_equal(first.labels, last.labels)
+
+
 def test_evidence_is_what_splitting_saw():
     from napari_nnunet_em.instances.splitting.distances import distances
 
@@ -272,3 +299,28 @@ def test_what_holds_pythons_lock_sees_small_blocks_only(monkeypatch):
     preview_objects(PreviewRequest(ClassProbability(wide), asked, view, SIZE, shown=5))
     assert len(seen) > 4
     assert max(seen) <= 32 * 256 * 256
+
+
+def test_where_runs_are_few_no_voxels_are_labelled_and_few_lines_painted_at_once(monkeypatch):
+    import cc3d
+
+    from napari_nnunet_em.components import runs
+
+    monkeypatch.setattr(cc3d, "connected_components", None)
+    painted: list[int] = []
+    real = runs.paint
+
+    def counting(shape, *arguments):
+        painted.append(math.prod(shape))
+        return real(shape, *arguments)
+
+    monkeypatch.setattr(runs, "paint", counting)
+    monkeypatch.setattr(runs, "_PAINTED_AT_ONCE", 1000)
+    probability = np.zeros((6, 60, 300), dtype=np.uint8)
+    probability[1:5, 5:50, 10:200] = 200
+    view = Box((1, 10, 0), (5, 60, 300))
+    found = preview_objects(PreviewRequest(ClassProbability(probability), InstanceSettings(), view, SIZE))
+    assert found.count == 1
+    np.testing.assert_array_equal(found.labels, (probability > 127)[view.slices])
+    assert max(painted) == 3 * 300
+    assert sum(painted) == 2 * view.size  # to name the objects, and with their names

@@ -83,6 +83,18 @@ def test_an_image_is_split_in_its_plane():
     assert parts_of(mask).max() == 2
 
 
+@given(st.integers(0, 9999), st.sampled_from(list(Connectivity)), st.booleans())
+def test_basins_of_an_image_are_those_of_a_volume_of_one_slice(seed, connectivity, plateaus):
+    inside = ndimage.gaussian_filter(np.random.default_rng(seed).random((1, 24, 30)), (0, 1.5, 1.5))
+    inside = np.where(inside > np.median(inside), np.round(inside, 2 if plateaus else 9), -1)
+    labels, count = find_basins(inside.astype(np.float32), connectivity)
+    between = np.full((3, 24, 30), -1, dtype=np.float32)
+    between[1] = inside[0]
+    expected, expected_count = find_basins(between, connectivity)
+    assert count == expected_count
+    np.testing.assert_array_equal(labels[0], expected[1])
+
+
 def one_object(seed, connectivity):
     """The largest object of smooth noise."""
     mask = ndimage.gaussian_filter(np.random.default_rng(seed).random((14, 22, 22)), 1.5)

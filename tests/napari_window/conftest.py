@@ -11,7 +11,7 @@ import pytest
 from qtpy.QtCore import QThreadPool
 
 from napari_nnunet_em import pipeline
-from napari_nnunet_em._napari.jobwork import Engine
+from napari_nnunet_em._napari.segment.job_work import Engine
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.progress import CancelToken, ProgressEvent
 from napari_nnunet_em.testing.phantom import Phantom

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from napari_nnunet_em._napari.jobwork import Engine, make_worker
+from napari_nnunet_em._napari.segment.job_work import Engine, make_worker
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 
 pytestmark = pytest.mark.gui

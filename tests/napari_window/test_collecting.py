@@ -12,7 +12,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import QObject
 
-from napari_nnunet_em._napari.collecting import OldObjects, collecting_later
+from napari_nnunet_em._napari.threads.collecting import OldObjects, collecting_later
 
 
 class Cycle:

@@ -13,11 +13,11 @@ from napari.utils.notifications import notification_manager
 
 import napari_nnunet_em
 from napari_nnunet_em._napari import commands
-from napari_nnunet_em._napari.live import PREVIEW_KEY
-from napari_nnunet_em._napari.widgets.export import ExportWidget
-from napari_nnunet_em._napari.widgets.objects import ObjectsWidget
-from napari_nnunet_em._napari.widgets.objects_table import ObjectsTableWidget
-from napari_nnunet_em._napari.widgets.segment import SegmentWidget
+from napari_nnunet_em._napari.export.dock import ExportWidget
+from napari_nnunet_em._napari.layers.marks import PREVIEW_KEY
+from napari_nnunet_em._napari.objects.dock import ObjectsWidget
+from napari_nnunet_em._napari.segment.dock import SegmentWidget
+from napari_nnunet_em._napari.table.dock import ObjectsTableWidget
 
 from .conftest import PLACE
 

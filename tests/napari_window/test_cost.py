@@ -9,8 +9,8 @@ import pytest
 from napari.layers import Image
 from napari.utils.notifications import notification_manager
 
-from napari_nnunet_em._napari.cost import Draft, estimate, problem_words, seconds_per_pass
-from napari_nnunet_em._napari.speeds import Speeds
+from napari_nnunet_em._napari.segment.cost import Draft, estimate, problem_words, seconds_per_pass
+from napari_nnunet_em._napari.segment.speeds import Speeds
 from napari_nnunet_em.config import Job
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.model import ModelBundle

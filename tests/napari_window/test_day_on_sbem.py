@@ -12,8 +12,8 @@ import zarr
 from qtpy.QtCore import Qt
 
 from napari_nnunet_em import pipeline
-from napari_nnunet_em._napari.layerdata import level_zero
-from napari_nnunet_em._napari.live import PREVIEW_KEY
+from napari_nnunet_em._napari.layers.marks import PREVIEW_KEY
+from napari_nnunet_em._napari.layers.voxels import level_zero
 from napari_nnunet_em.config import InstanceSettings
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.pipeline.apply import apply_objects

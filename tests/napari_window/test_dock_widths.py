@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from qtpy.QtWidgets import QLabel, QSpinBox, QWidget
 
-from napari_nnunet_em._napari.widgets.dock import DockWidget
-from napari_nnunet_em._napari.widgets.filter_bar import FilterBar
-from napari_nnunet_em._napari.widgets.rows import add_row, column, form_layout, keep_width
+from napari_nnunet_em._napari.forms.frame import DockWidget
+from napari_nnunet_em._napari.forms.rows import add_row, column, form_layout, keep_width
+from napari_nnunet_em._napari.table.filter_bar import FilterBar
 
 pytestmark = pytest.mark.gui
 

@@ -10,8 +10,8 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 
-from napari_nnunet_em._napari import comparison
-from napari_nnunet_em._napari.placement import offset_between
+from napari_nnunet_em._napari.evaluate import comparison
+from napari_nnunet_em._napari.layers.placement import offset_between
 from napari_nnunet_em.evaluation import blockwise, evaluate_instances
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage

@@ -13,18 +13,17 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
-from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
+from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QListView
 
-from napari_nnunet_em._napari import exporting
-from napari_nnunet_em._napari.jobwork import FoundObjects
-from napari_nnunet_em._napari.layerdata import level_zero
-from napari_nnunet_em._napari.live import LiveLayers
-from napari_nnunet_em._napari.placement import offset_between
-from napari_nnunet_em._napari.regions import RegionKind
-from napari_nnunet_em._napari.widgets import dataset_dialog
-from napari_nnunet_em._napari.widgets.dataset_dialog import DatasetDialog, ask_for_datasets
-from napari_nnunet_em._napari.widgets.export import FROM_FILE
+from napari_nnunet_em._napari.export import exporting
+from napari_nnunet_em._napari.export.dock import FROM_FILE
+from napari_nnunet_em._napari.files import dataset_dialog
+from napari_nnunet_em._napari.files.dataset_dialog import DatasetDialog, ask_for_datasets
+from napari_nnunet_em._napari.layers.placement import offset_between
+from napari_nnunet_em._napari.layers.regions import RegionKind
+from napari_nnunet_em._napari.layers.voxels import level_zero
+from napari_nnunet_em._napari.segment.live import LiveLayers
+from napari_nnunet_em._napari.threads.outcome import FoundObjects
 from napari_nnunet_em.export import ExportSettings, Format, export_labels
 from napari_nnunet_em.export.formats import FORMATS
 from napari_nnunet_em.io import Kind, Lattice, MultiscaleSink, SinkSpec, list_choices, open_volume
@@ -156,11 +155,10 @@ def test_the_button_takes_a_folder_that_does_not_exist(opened, qtbot, tmp_path: 
     widget.destination.value = str(tmp_path / "old.zarr")
     typed: list[str] = []
 
-    def stays(line: QLineEdit, text: str) -> bool:
-        """Whether a name stays: Qt may still be listing the folder, and then puts the old one back."""
-        line.setText(text)
-        QTest.qWait(50)
-        return line.text() == text
+    def type_name(dialog: QFileDialog, text: str) -> None:
+        """Qt forgets the row of the old name while one types, if the screen has given the line the focus."""
+        dialog.findChild(QLineEdit, "fileNameEdit").setText(text)
+        dialog.findChild(QListView, "listView").clearSelection()
 
     def answer(dialog: QFileDialog) -> int:
         """What a person does in the dialog: type a name, and press Save."""
@@ -174,7 +172,7 @@ def test_the_button_takes_a_folder_that_does_not_exist(opened, qtbot, tmp_path: 
             dialog.selectNameFilter(chosen)
             dialog.filterSelected.emit(chosen)
         else:
-            qtbot.waitUntil(lambda: stays(line, typed[-1]))
+            type_name(dialog, typed[-1])
         dialog.accept()
         return dialog.result()
 

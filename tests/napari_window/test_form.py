@@ -10,9 +10,9 @@ from magicgui.widgets import CheckBox, ComboBox, FileEdit, FloatSpinBox, LineEdi
 from pydantic import Field as Declared
 
 from napari_nnunet_em import config
-from napari_nnunet_em._napari.choices import flip_choices
-from napari_nnunet_em._napari.form import Field, SettingsForm
-from napari_nnunet_em._napari.jobform import JobForm
+from napari_nnunet_em._napari.forms.form import Field, SettingsForm
+from napari_nnunet_em._napari.segment.choices import flip_choices
+from napari_nnunet_em._napari.segment.job_form import JobForm
 from napari_nnunet_em.config import (
     PRESETS,
     InstanceSettings,

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
+from napari_nnunet_em._napari.threads.graphics import load_triton_beside_opengl
 
 SCRIPT = """
 import numpy as np, napari, sys
@@ -18,12 +18,12 @@ viewer.add_image(np.zeros((8, 8)))
 for _ in range(20):
     QApplication.processEvents()
 assert "triton" not in sys.modules
-from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
+from napari_nnunet_em._napari.threads.graphics import load_triton_beside_opengl
 flags = sys.getdlopenflags()
 loaded = load_triton_beside_opengl()
 assert sys.getdlopenflags() == flags
 assert not load_triton_beside_opengl()
-from napari_nnunet_em._napari.graphics import map_torch_library
+from napari_nnunet_em._napari.threads.graphics import map_torch_library
 assert map_torch_library() == (sys.platform == "linux")
 assert "torch" not in sys.modules
 import torch

@@ -12,7 +12,7 @@ import yaml
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QFileDialog
 
-from napari_nnunet_em._napari.jobfile import job_text, save_job
+from napari_nnunet_em._napari.segment.job_file import job_text, save_job
 from napari_nnunet_em.cli.jobfile import build_job
 from napari_nnunet_em.config import Job
 from napari_nnunet_em.errors import InputError, OutputError

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_nnunet_em._napari.jobqueue import JobQueue
-from napari_nnunet_em._napari.progresswords import preview_text, queue_text, unfinished_text
-from napari_nnunet_em._napari.remembered import remember_folder, remembered_file, remembered_folders
-from napari_nnunet_em._napari.resuming import Search, folders_to_search, search_unfinished
-from napari_nnunet_em._napari.wording import resampling_note
+from napari_nnunet_em._napari.forms.progress_words import preview_text, queue_text, unfinished_text
+from napari_nnunet_em._napari.segment.job_queue import JobQueue
+from napari_nnunet_em._napari.segment.remembered import remember_folder, remembered_file, remembered_folders
+from napari_nnunet_em._napari.segment.resuming import Search, folders_to_search, search_unfinished
+from napari_nnunet_em._napari.segment.words import resampling_note
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.model import ModelBundle
 

@@ -14,8 +14,8 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
 from napari_nnunet_em import pipeline
-from napari_nnunet_em._napari.jobwork import Engine
-from napari_nnunet_em._napari.widgets.segment import SegmentWidget
+from napari_nnunet_em._napari.segment.dock import SegmentWidget
+from napari_nnunet_em._napari.segment.job_work import Engine
 from napari_nnunet_em.config import Job
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume

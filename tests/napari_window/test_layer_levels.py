@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_nnunet_em._napari.layerdata import KnownSize, level_zero
-from napari_nnunet_em._napari.levels import (
+from napari_nnunet_em._napari.layers.levels import (
     LayerLevel,
     full_size,
     layer_levels,
@@ -17,10 +16,11 @@ from napari_nnunet_em._napari.levels import (
     level_note,
     resized,
 )
-from napari_nnunet_em._napari.live import PREVIEW_KEY
-from napari_nnunet_em._napari.placement import result_placement
-from napari_nnunet_em._napari.request import layer_volume
-from napari_nnunet_em._napari.resuming import search_unfinished
+from napari_nnunet_em._napari.layers.marks import PREVIEW_KEY
+from napari_nnunet_em._napari.layers.placement import result_placement
+from napari_nnunet_em._napari.layers.voxels import KnownSize, level_zero
+from napari_nnunet_em._napari.segment.request import layer_volume
+from napari_nnunet_em._napari.segment.resuming import search_unfinished
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Lattice
 from napari_nnunet_em.model import ModelBundle

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import basic_indices
 
-from napari_nnunet_em._napari.lazyviews import FixedAxes
+from napari_nnunet_em._napari.layers.lazy_views import FixedAxes
 
 DATA = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_nnunet_em._napari.models import STILL_OPENING, ChosenModel, open_model
+from napari_nnunet_em._napari.segment.models import STILL_OPENING, ChosenModel, open_model
 from napari_nnunet_em.testing.tiny_models import make_model_folder
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_nnunet_em._napari.widgets.name_box import NameBox
+from napari_nnunet_em._napari.forms.name_box import NameBox
 
 pytestmark = pytest.mark.gui
 

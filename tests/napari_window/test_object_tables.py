@@ -13,8 +13,9 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 
-from napari_nnunet_em._napari.canvas_objects import CanvasClicks, label_at, zoom_to_box
-from napari_nnunet_em._napari.cells import (
+from napari_nnunet_em._napari.layers.features import LABELS_KEY
+from napari_nnunet_em._napari.table.canvas_objects import CanvasClicks, label_at, zoom_to_box
+from napari_nnunet_em._napari.table.cells import (
     TABLE_ORDER,
     cell_text,
     column_head,
@@ -23,12 +24,11 @@ from napari_nnunet_em._napari.cells import (
     rows_text,
     shown_at_first,
 )
-from napari_nnunet_em._napari.features import LABELS_KEY
-from napari_nnunet_em._napari.hiding import ArrayHiding, HidingView, ViewHiding, hidden_ids, hiding_of
-from napari_nnunet_em._napari.object_tables import LayerTable, stored_labels
-from napari_nnunet_em._napari.table_model import ObjectTableModel
-from napari_nnunet_em._napari.table_query import Query, find_answer
-from napari_nnunet_em._napari.table_work import fits, layer_voxels
+from napari_nnunet_em._napari.table.hiding import ArrayHiding, HidingView, ViewHiding, hidden_ids, hiding_of
+from napari_nnunet_em._napari.table.model import ObjectTableModel
+from napari_nnunet_em._napari.table.query import Query, find_answer
+from napari_nnunet_em._napari.table.tables import LayerTable, stored_labels
+from napari_nnunet_em._napari.table.work import fits, layer_voxels
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.measurement import COLUMNS, Placement, measure_labels
@@ -135,7 +135,7 @@ def test_what_is_hidden_reads_as_0_and_returns(layout, steps) -> None:
 
 
 def test_arrays_with_very_many_objects_are_looked_at_through_a_view(table, monkeypatch) -> None:
-    from napari_nnunet_em._napari import hiding
+    from napari_nnunet_em._napari.table import hiding
 
     monkeypatch.setattr(hiding, "_MOST_ERASED", len(table.frame) - 1)
     assert isinstance(hiding_of(Labels(some_labels()), table.frame), ViewHiding)

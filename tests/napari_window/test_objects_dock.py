@@ -17,13 +17,13 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, QTimer
 from scipy import ndimage
 
-from napari_nnunet_em._napari import preview_worker
-from napari_nnunet_em._napari.graphics import load_triton_beside_opengl
-from napari_nnunet_em._napari.layerdata import level_zero
-from napari_nnunet_em._napari.live import PREVIEW_KEY, STORE_KEY
-from napari_nnunet_em._napari.objectsource import segmented_volume
-from napari_nnunet_em._napari.previewlayers import PreviewLayers
-from napari_nnunet_em._napari.widgets.objects import ObjectsWidget
+from napari_nnunet_em._napari.layers.marks import PREVIEW_KEY, STORE_KEY
+from napari_nnunet_em._napari.layers.voxels import level_zero
+from napari_nnunet_em._napari.objects import preview_worker
+from napari_nnunet_em._napari.objects.dock import ObjectsWidget
+from napari_nnunet_em._napari.objects.preview_layers import PreviewLayers
+from napari_nnunet_em._napari.objects.source import segmented_volume
+from napari_nnunet_em._napari.threads.graphics import load_triton_beside_opengl
 from napari_nnunet_em.config import InstanceSettings, Job
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box

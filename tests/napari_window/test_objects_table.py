@@ -17,10 +17,12 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from scipy import ndimage
 
-from napari_nnunet_em._napari import object_tables, table_query, table_work
-from napari_nnunet_em._napari.hiding import HidingView
-from napari_nnunet_em._napari.widgets import object_list, row_exports
-from napari_nnunet_em._napari.writer import write_labels
+from napari_nnunet_em._napari.files.writer import write_labels
+from napari_nnunet_em._napari.table import object_list, row_exports
+from napari_nnunet_em._napari.table import query as table_query
+from napari_nnunet_em._napari.table import tables as object_tables
+from napari_nnunet_em._napari.table import work as table_work
+from napari_nnunet_em._napari.table.hiding import HidingView
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec, open_volume
 from napari_nnunet_em.measurement import (

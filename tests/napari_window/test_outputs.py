@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from napari_nnunet_em._napari.outputs import completed, file_filter, output_folder, output_name, saved_path
+from napari_nnunet_em._napari.forms.outputs import (
+    completed,
+    file_filter,
+    output_folder,
+    output_name,
+    saved_path,
+)
 from napari_nnunet_em.export import Format
 from napari_nnunet_em.geometry import Box
 

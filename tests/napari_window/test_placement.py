@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image
 
-from napari_nnunet_em._napari.layerdata import layer_shape, layer_voxel_size
-from napari_nnunet_em._napari.placement import result_placement
-from napari_nnunet_em._napari.viewing import visible_box
+from napari_nnunet_em._napari.layers.placement import result_placement
+from napari_nnunet_em._napari.layers.viewing import visible_box
+from napari_nnunet_em._napari.layers.voxels import layer_shape, layer_voxel_size
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box
 

@@ -14,10 +14,10 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 
 from napari_nnunet_em import pipeline
-from napari_nnunet_em._napari.layerdata import level_zero
-from napari_nnunet_em._napari.live import PREVIEW_KEY
-from napari_nnunet_em._napari.predicted_layers import PredictedLayers, hide_previews
-from napari_nnunet_em._napari.previewlayers import HEIGHTS, OBJECTS
+from napari_nnunet_em._napari.layers.marks import PREVIEW_KEY
+from napari_nnunet_em._napari.layers.voxels import level_zero
+from napari_nnunet_em._napari.objects.preview_layers import HEIGHTS, OBJECTS
+from napari_nnunet_em._napari.segment.predicted_layers import PredictedLayers, hide_previews
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.pipeline.preview import PreviewPart

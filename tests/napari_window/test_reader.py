@@ -14,8 +14,8 @@ from napari.layers import Layer
 from ome_zarr.io import parse_url
 from ome_zarr.writer import write_image, write_labels
 
-from napari_nnunet_em._napari.features import label_features, stored_features
-from napari_nnunet_em._napari.reader import get_reader, read
+from napari_nnunet_em._napari.files.reader import get_reader, read
+from napari_nnunet_em._napari.layers.features import label_features, stored_features
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.export import ExportSettings, export_labels
 from napari_nnunet_em.geometry import Box
@@ -173,7 +173,7 @@ def test_objects_bring_their_table(result: Path) -> None:
 def test_huge_tables_are_left_on_disk(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (result / "tables").mkdir()
     (result / "tables" / "mitochondria.csv").write_text("x" * 100)
-    monkeypatch.setattr("napari_nnunet_em._napari.features._MOST_BYTES", 50)
+    monkeypatch.setattr("napari_nnunet_em._napari.layers.features._MOST_BYTES", 50)
     assert stored_features(result / "labels" / "mitochondria") is None
     assert stored_features(result / "labels" / "classes") is None
 
@@ -194,7 +194,7 @@ def test_the_user_chooses_among_datasets(two_datasets: Path, wanted, monkeypatch
         asked.append((file, [choice.name for choice in choices]))
         return tuple(choices[i] for i in wanted)
 
-    monkeypatch.setattr("napari_nnunet_em._napari.reader.ask_for_datasets", answer)
+    monkeypatch.setattr("napari_nnunet_em._napari.files.reader.ask_for_datasets", answer)
     layers = read(str(two_datasets))
     assert asked == [(two_datasets, ["/volumes/labels/neurons", "/volumes/raw"])]
     if not wanted:
@@ -209,7 +209,9 @@ def test_zarr_groups_let_choose_too(tmp_path: Path, monkeypatch) -> None:
     group = zarr.open_group(tmp_path / "g.zarr", mode="w")
     for name in ("a", "b/c"):
         group.create_array(name, data=raw())
-    monkeypatch.setattr("napari_nnunet_em._napari.reader.ask_for_datasets", lambda _, choices: choices[1:])
+    monkeypatch.setattr(
+        "napari_nnunet_em._napari.files.reader.ask_for_datasets", lambda _, choices: choices[1:]
+    )
     ((data, keywords, kind),) = read(str(tmp_path / "g.zarr"))
     assert (keywords["name"], kind) == ("g c", "image")
     np.testing.assert_array_equal(data[...], raw())

@@ -9,9 +9,15 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image, Shapes
 
-from napari_nnunet_em._napari.levels import LayerLevel
-from napari_nnunet_em._napari.regions import RegionChoice, RegionKind, looked_at, region_words, shape_box
-from napari_nnunet_em._napari.viewing import visible_box
+from napari_nnunet_em._napari.layers.levels import LayerLevel
+from napari_nnunet_em._napari.layers.regions import (
+    RegionChoice,
+    RegionKind,
+    looked_at,
+    region_words,
+    shape_box,
+)
+from napari_nnunet_em._napari.layers.viewing import visible_box
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Lattice

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 
-from napari_nnunet_em._napari.sample import SHAPE, VOXEL_SIZE_NM, phantom
+from napari_nnunet_em._napari.files.sample import SHAPE, VOXEL_SIZE_NM, phantom
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.testing.phantom import Phantom
 

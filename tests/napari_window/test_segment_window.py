@@ -13,8 +13,8 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 
 from napari_nnunet_em import pipeline
-from napari_nnunet_em._napari.layerdata import level_zero
-from napari_nnunet_em._napari.live import STORE_KEY
+from napari_nnunet_em._napari.layers.marks import STORE_KEY
+from napari_nnunet_em._napari.layers.voxels import level_zero
 from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.testing.tiny_models import make_model_folder
 

@@ -12,10 +12,10 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
-from napari_nnunet_em._napari.activity import ActivityBar
-from napari_nnunet_em._napari.layerdata import level_zero
-from napari_nnunet_em._napari.widgets.model_card import CardDialog
-from napari_nnunet_em._napari.widgets.segment import SegmentWidget
+from napari_nnunet_em._napari.layers.voxels import level_zero
+from napari_nnunet_em._napari.segment.dock import SegmentWidget
+from napari_nnunet_em._napari.segment.model_card import CardDialog
+from napari_nnunet_em._napari.threads.activity import ActivityBar
 from napari_nnunet_em.config import Planes
 from napari_nnunet_em.progress import ProgressEvent, Stage
 from napari_nnunet_em.testing.tiny_models import make_model_folder

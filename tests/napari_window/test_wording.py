@@ -7,17 +7,16 @@ import itertools
 import pint
 import pytest
 
-from napari_nnunet_em._napari.choices import flip_choices, fold_choices, planes_choices, preset_choices
-from napari_nnunet_em._napari.layerdata import KnownSize, length_in_nm
-from napari_nnunet_em._napari.progresswords import finished_text, first_line, status_text
-from napari_nnunet_em._napari.wording import (
-    as_text,
-    button_text,
-    error_note,
-    model_note,
-    short_licence,
-    voxel_size_note,
+from napari_nnunet_em._napari.forms.progress_words import finished_text, first_line, status_text
+from napari_nnunet_em._napari.layers.voxels import KnownSize, length_in_nm
+from napari_nnunet_em._napari.segment.choices import (
+    flip_choices,
+    fold_choices,
+    planes_choices,
+    preset_choices,
 )
+from napari_nnunet_em._napari.segment.words import button_text, model_note, short_licence, voxel_size_note
+from napari_nnunet_em._napari.words import as_text, error_note
 from napari_nnunet_em.config import InputSettings, ModelSettings, Planes, PredictionSettings, Preset
 from napari_nnunet_em.model import ModelBundle
 from napari_nnunet_em.progress import ProgressEvent, Stage

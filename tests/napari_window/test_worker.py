@@ -13,9 +13,9 @@ import pytest
 from napari.qt.threading import FunctionWorker, create_worker
 from qtpy.QtCore import QObject
 
-from napari_nnunet_em._napari.jobwork import Engine, RunOutcome, make_worker, run_job
-from napari_nnunet_em._napari.outcome import Ending, Outcome
-from napari_nnunet_em._napari.worker import TokenWorker, start_once_drawn
+from napari_nnunet_em._napari.segment.job_work import Engine, make_worker, run_job
+from napari_nnunet_em._napari.threads.outcome import Ending, Outcome, RunOutcome
+from napari_nnunet_em._napari.threads.worker import TokenWorker, start_once_drawn
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.progress import CancelToken, ProgressEvent, Stage
 

@@ -14,8 +14,8 @@ from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 
 import napari_nnunet_em
-from napari_nnunet_em._napari.reader import read
-from napari_nnunet_em._napari.writer import write_labels
+from napari_nnunet_em._napari.files.reader import read
+from napari_nnunet_em._napari.files.writer import write_labels
 from napari_nnunet_em.errors import InputError, OutputError
 from napari_nnunet_em.io import open_volume
 

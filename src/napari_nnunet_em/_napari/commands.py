@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.viewer import Viewer
 
-from napari_nnunet_em._napari.notices import show_problem
+from napari_nnunet_em._napari.forms.notices import show_problem
 from napari_nnunet_em.errors import InputError, NnunetEmError, SettingsError
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_nnunet_em._napari.widgets.dock import DockWidget
-    from napari_nnunet_em._napari.widgets.objects_table import ObjectsTableWidget
-    from napari_nnunet_em._napari.widgets.segment import SegmentWidget
+    from napari_nnunet_em._napari.forms.frame import DockWidget
+    from napari_nnunet_em._napari.segment.dock import SegmentWidget
+    from napari_nnunet_em._napari.table.dock import ObjectsTableWidget
 
 W = TypeVar("W", bound="DockWidget")
 
@@ -86,7 +86,7 @@ def stop_segmentation(viewer: Viewer) -> None:
 @_says_why_not
 def make_objects(viewer: Viewer) -> None:
     """Make the objects of the whole volume with the settings of the Objects dock."""
-    from napari_nnunet_em._napari.widgets.objects import ObjectsWidget  # noqa: PLC0415 - loads torch
+    from napari_nnunet_em._napari.objects.dock import ObjectsWidget  # noqa: PLC0415 - loads torch
 
     dock = open_dock(viewer, ObjectsWidget, "Objects")
     if dock.busy:
@@ -116,7 +116,7 @@ def undo_deletion(viewer: Viewer) -> None:
 @_says_why_not
 def export_layer(viewer: Viewer) -> None:
     """Open the Export dock with the selected layer chosen."""
-    from napari_nnunet_em._napari.widgets.export import ExportWidget  # noqa: PLC0415 - only what is used
+    from napari_nnunet_em._napari.export.dock import ExportWidget  # noqa: PLC0415 - only what is used
 
     layer = _selected(viewer)
     open_dock(viewer, ExportWidget, "Export labels").choose_layer(layer)
@@ -154,13 +154,13 @@ def find_dock(viewer: Viewer, kind: type[W]) -> W | None:
 
 
 def _segment_dock(viewer: Viewer) -> SegmentWidget:
-    from napari_nnunet_em._napari.widgets.segment import SegmentWidget  # noqa: PLC0415 - only what is used
+    from napari_nnunet_em._napari.segment.dock import SegmentWidget  # noqa: PLC0415 - only what is used
 
     return open_dock(viewer, SegmentWidget, "Segment")
 
 
 def _running_dock(viewer: Viewer) -> SegmentWidget:
-    from napari_nnunet_em._napari.widgets.segment import SegmentWidget  # noqa: PLC0415 - only what is used
+    from napari_nnunet_em._napari.segment.dock import SegmentWidget  # noqa: PLC0415 - only what is used
 
     dock = find_dock(viewer, SegmentWidget)
     if dock is None:
@@ -169,7 +169,7 @@ def _running_dock(viewer: Viewer) -> SegmentWidget:
 
 
 def _table(viewer: Viewer, purpose: str) -> ObjectsTableWidget:
-    from napari_nnunet_em._napari.widgets.objects_table import ObjectsTableWidget  # noqa: PLC0415 - as above
+    from napari_nnunet_em._napari.table.dock import ObjectsTableWidget  # noqa: PLC0415 - as above
 
     dock = find_dock(viewer, ObjectsTableWidget)
     if dock is None:

@@ -1,5 +1,6 @@
 """Connected components of volumes larger than memory: exact, and numbered the same for any blocks."""
 
+from napari_nnunet_em.components.along_runs import find_along_runs
 from napari_nnunet_em.components.find import Components, find_components
 from napari_nnunet_em.components.finder import ComponentFinder
 from napari_nnunet_em.components.joining import join_components
@@ -19,6 +20,7 @@ __all__ = [
     "Reduction",
     "Runs",
     "ValueSum",
+    "find_along_runs",
     "find_components",
     "join_components",
     "label_dtype",

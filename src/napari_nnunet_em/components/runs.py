@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_nnunet_em.geometry import Box, Shape
+from napari_nnunet_em.geometry import Box, Shape, iter_blocks
 
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+
+_PAINTED_AT_ONCE = 1 << 20
+"""Voxels; Python's global lock is held meanwhile, also where the system is slow to find the memory."""
 
 
 def stretches(mask: Mask) -> tuple[Integers, Integers]:
@@ -35,13 +38,19 @@ def stretches(mask: Mask) -> tuple[Integers, Integers]:
     length : array, (runs,), int64
         Voxels in each run; a run ends with its line.
     """
-    lines, width = math.prod(mask.shape[:2]), mask.shape[2]
-    # An empty voxel before the first line and one behind each: a run then always begins and ends.
-    fenced = np.zeros(1 + lines * (width + 1), dtype=np.bool_)
-    fenced[1:].reshape(lines, width + 1)[:, :width] = mask.reshape(lines, width)
-    edges = np.flatnonzero(fenced[1:] != fenced[:-1]).astype(np.int64, copy=False)
+    flat, width = mask.reshape(-1), mask.shape[2]
+    # With nothing before the first voxel and behind the last.
+    changes = np.zeros(flat.size + 1, dtype=np.bool_)
+    changes[:-1] = flat
+    changes[1:] ^= flat
+    edges = np.flatnonzero(changes).astype(np.int64, copy=False)
+    lines = flat.reshape(math.prod(mask.shape[:2]), width)
+    # Where one line ends and the next begins inside, nothing changes, but a run ends and another one begins.
+    across = width * (np.flatnonzero(lines[:-1, -1] & lines[1:, 0]) + 1)
+    if across.size:
+        edges = np.sort(np.concatenate([edges, across, across]))
     begin = edges[::2]
-    return begin - begin // (width + 1), edges[1::2] - begin
+    return begin, edges[1::2] - begin
 
 
 def paint(
@@ -155,6 +164,39 @@ class Runs:
         label = labels.ravel()[begin].astype(np.int64)
         origin = box.start
         return cls(count, label, z + origin[0], y + origin[1], x + origin[2], length, begin, mask)
+
+    def painted(self, numbers: NDArray[Any], box: Box) -> NDArray[Any]:
+        """Fill a box with a number for each component.
+
+        Parameters
+        ----------
+        numbers : array, (count + 1,)
+            By label; entry 0 is 0.
+        box : Box
+            In voxels of the whole volume; not empty.
+
+        Returns
+        -------
+        array, (z, y, x) of the box, type of `numbers`
+        """
+        out = np.empty(box.shape, dtype=numbers.dtype)
+        _, height, width = box.shape
+        for band in iter_blocks(box.shape, (1, min(height, max(_PAINTED_AT_ONCE // width, 1)), width)):
+            out[band.write.slices] = self._lines(numbers, band.write.shift(box.start))
+        return out
+
+    def _lines(self, numbers: NDArray[Any], box: Box) -> NDArray[Any]:
+        """As `painted`, for lines of one slice."""
+        low, high = np.searchsorted(self.z, (box.start[0], box.stop[0]))
+        part = slice(*low + np.searchsorted(self.y[low:high], (box.start[1], box.stop[1])))
+        first = np.maximum(self.x[part], box.start[2])
+        last = np.minimum(self.x[part] + self.length[part], box.stop[2])
+        inside = first < last
+        line = (self.y[part] - box.start[1]) * box.shape[2] - box.start[2]
+        begin, end = (line + first)[inside], (line + last)[inside]
+        gap = begin.copy()
+        gap[1:] -= end[:-1]
+        return paint(box.shape, gap, end - begin, numbers[self.label[part][inside]])
 
     def per_run(self, values: NDArray[np.integer], how: np.ufunc = np.add) -> Integers:
         """Combine the integers `values`, (z, y, x) of the block, over each run.

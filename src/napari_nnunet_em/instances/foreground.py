@@ -14,6 +14,7 @@ from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Box, Shape, as_shape
 from napari_nnunet_em.instances.morphology import opened, opening_reach, smoothed, smoothing_reach
 from napari_nnunet_em.instances.source import ClassProbability
+from napari_nnunet_em.progress import CancelToken
 
 Mask = NDArray[np.bool_]
 
@@ -56,17 +57,25 @@ class Foreground:
         opening = opening_reach(settings.open_nm, self.size_nm)
         return as_shape([a + b for a, b in zip(smooth, opening, strict=True)])
 
-    def read(self, box: Box) -> tuple[Mask, NDArray[Any]]:
-        """Voxels of objects, and their probabilities as stored, both (z, y, x) of the box."""
+    def read(self, box: Box, cancel: CancelToken | None = None) -> tuple[Mask, NDArray[Any]]:
+        """Voxels of objects, and their probabilities as stored, both (z, y, x) of the box.
+
+        Parameters
+        ----------
+        box : Box
+            Voxels of the volume that are wanted.
+        cancel : CancelToken, optional
+            Polled while outlines are smoothed and thin parts removed, which may take seconds.
+        """
         around = box.grow(self.reach).intersect(Box.whole(self.source.shape))
         mask, probability = self.source.read(around, self.settings.threshold)
         if self.settings.smooth_nm:
-            mask = smoothed(mask, self.settings.smooth_nm, self.size_nm)
+            mask = smoothed(mask, self.settings.smooth_nm, self.size_nm, cancel)
         if self.settings.open_nm:
-            mask = opened(mask, self.settings.open_nm, self.size_nm)
+            mask = opened(mask, self.settings.open_nm, self.size_nm, cancel)
         part = box.relative_to(around.start).slices
         return np.ascontiguousarray(mask[part]), probability[part]
 
-    def mask(self, box: Box) -> Mask:
-        """Voxels of objects, (z, y, x) of the box, bool."""
-        return self.read(box)[0]
+    def mask(self, box: Box, cancel: CancelToken | None = None) -> Mask:
+        """Voxels of objects, (z, y, x) of the box, bool; parameters as of `read`."""
+        return self.read(box, cancel)[0]

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_nnunet_em.geometry import Shape, as_shape
+from napari_nnunet_em.progress import CancelToken
 
 Mask = NDArray[np.bool_]
 
 _WEIGHT = 1 << 10  # of a kernel's middle; three axes of sums stay far below 2**53
 _SIGMAS = 3.0
+_VOXELS_AT_ONCE = 1 << 18
+"""Smoothed between two looks at whether to stop: the widest Gaussian takes less than a tenth of a second."""
 _ROUNDING = 1e-9  # so that a distance which equals the radius counts as inside
 
 
@@ -28,7 +31,9 @@ def smoothing_reach(sigma_nm: float, voxel_size_nm: Sequence[float]) -> Shape:
     return as_shape([math.floor(_SIGMAS * sigma_nm / size) for size in voxel_size_nm])
 
 
-def smoothed(mask: Mask, sigma_nm: float, voxel_size_nm: Sequence[float]) -> Mask:
+def smoothed(
+    mask: Mask, sigma_nm: float, voxel_size_nm: Sequence[float], cancel: CancelToken | None = None
+) -> Mask:
     """Where more than half of the surroundings, weighted by a Gaussian, are object.
 
     Parameters
@@ -39,6 +44,8 @@ def smoothed(mask: Mask, sigma_nm: float, voxel_size_nm: Sequence[float]) -> Mas
         Width of the Gaussian, cut off at three sigma.
     voxel_size_nm : sequence of float, (z, y, x)
         Voxel size.
+    cancel : CancelToken, optional
+        Polled several times for each block: with a wide Gaussian one takes seconds.
 
     Returns
     -------
@@ -52,9 +59,24 @@ def smoothed(mask: Mask, sigma_nm: float, voxel_size_nm: Sequence[float]) -> Mas
     ):
         steps = np.arange(-reach, reach + 1) * size / sigma_nm
         kernel = np.rint(_WEIGHT * np.exp(-0.5 * steps**2)).astype(np.int64)
-        weight = ndimage.correlate1d(weight, kernel, axis=axis, mode="reflect")
+        weight = _summed(weight, kernel, axis, cancel)
         total *= int(kernel.sum())
     return 2 * weight > total
+
+
+def _summed(
+    weight: NDArray[np.int64], kernel: NDArray[np.int64], axis: int, cancel: CancelToken | None
+) -> NDArray[np.int64]:
+    """Weighted sums along one axis, a slab across another one at a time."""
+    out = np.empty_like(weight)
+    across = 1 if axis == 0 else 0
+    thick = max(_VOXELS_AT_ONCE * weight.shape[across] // weight.size, 1)
+    for start in range(0, weight.shape[across], thick):
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        slab = (slice(None),) * across + (slice(start, start + thick),)
+        ndimage.correlate1d(weight[slab], kernel, axis=axis, output=out[slab], mode="reflect")
+    return out
 
 
 def opening_reach(radius_nm: float, voxel_size_nm: Sequence[float]) -> Shape:
@@ -62,7 +84,9 @@ def opening_reach(radius_nm: float, voxel_size_nm: Sequence[float]) -> Shape:
     return as_shape([2 * math.floor(radius_nm / size * (1 + _ROUNDING)) for size in voxel_size_nm])
 
 
-def opened(mask: Mask, radius_nm: float, voxel_size_nm: Sequence[float]) -> Mask:
+def opened(
+    mask: Mask, radius_nm: float, voxel_size_nm: Sequence[float], cancel: CancelToken | None = None
+) -> Mask:
     """Every place that a ball inside the mask covers.
 
     Parameters
@@ -73,10 +97,12 @@ def opened(mask: Mask, radius_nm: float, voxel_size_nm: Sequence[float]) -> Mask
         Radius of the ball.
     voxel_size_nm : sequence of float, (z, y, x)
         Voxel size.
+    cancel : CancelToken, optional
+        Polled for each row of the ball.
     """
     rows = list(_ball(radius_nm, voxel_size_nm))
-    core = _over_ball(mask, rows, np.logical_and, outside=True)
-    return _over_ball(core, rows, np.logical_or, outside=False)
+    core = _over_ball(mask, rows, np.logical_and, outside=True, cancel=cancel)
+    return _over_ball(core, rows, np.logical_or, outside=False, cancel=cancel)
 
 
 def _ball(radius_nm: float, voxel_size_nm: Sequence[float]) -> Iterator[tuple[int, int, int]]:
@@ -92,7 +118,12 @@ def _ball(radius_nm: float, voxel_size_nm: Sequence[float]) -> Iterator[tuple[in
 
 
 def _over_ball(
-    mask: Mask, rows: Sequence[tuple[int, int, int]], combine: Callable[..., object], *, outside: bool
+    mask: Mask,
+    rows: Sequence[tuple[int, int, int]],
+    combine: Callable[..., object],
+    *,
+    outside: bool,
+    cancel: CancelToken | None,
 ) -> Mask:
     """Combine every voxel's neighbours inside a ball by *and* or *or*."""
     reach = [max(abs(z) for z, _, _ in rows), max(abs(y) for _, y, _ in rows), 0]
@@ -105,6 +136,8 @@ def _over_ball(
         padded = np.pad(line.view(np.bool_), [(r, r) for r in reach], constant_values=outside)
         for z, y, length in rows:
             if length == half:
+                if cancel is not None:
+                    cancel.raise_if_cancelled()
                 top, left = reach[0] + z, reach[1] + y
                 combine(out, padded[top : top + depth, left : left + height], out=out)
     return out

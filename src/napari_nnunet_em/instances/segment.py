@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nnunet_em.components import ComponentFinder, ComponentTable, Layout, ValueSum
+from napari_nnunet_em.components.measures import BlockValues
 from napari_nnunet_em.config import InstanceSettings, SplitMethod
 from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Box, Shape
@@ -183,12 +184,11 @@ def connect(
     smallest : int
         Smaller components are dropped.
     cancel : CancelToken or None
-        Polled before each block.
+        Polled before each block, and while its outlines are smoothed.
     """
     layout = Layout(task.source.shape, task.block_shape, connectivity_of(task.settings))
     linker = SliceLinker.of(task.settings, layout, task.scratch)
-    high = task.settings.threshold_high
-    measures = (ValueSum(_STRONG),) if high else ()
+    measures = counted(task.settings)
     with (
         # Cross-sections are small, and become large only once they are linked.
         ComponentFinder(
@@ -199,9 +199,8 @@ def connect(
         for done, block in enumerate(layout.blocks(), start=1):
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            mask, probability = foreground.read(block.write)
-            values = {_STRONG: is_above(probability, high).astype(np.int64)} if high else None
-            labels = finder.add(block, mask, values)
+            mask, probability = foreground.read(block.write, cancel)
+            labels = finder.add(block, mask, counts(task.settings, probability))
             if linker:
                 linker.add(block, labels)
             yield ProgressEvent(Stage.COMPONENTS, done, layout.count)
@@ -210,6 +209,17 @@ def connect(
             return components
         linked = linker.join(components, measures)
     return linked.select(linked.voxels >= smallest)
+
+
+def counted(settings: InstanceSettings) -> tuple[ValueSum, ...]:
+    """What is counted of components besides their geometry: the column `STRONG`, where it is needed."""
+    return (ValueSum(_STRONG),) if settings.threshold_high else ()
+
+
+def counts(settings: InstanceSettings, probability: NDArray[Any]) -> BlockValues:
+    """What `counted` counts: for each name one integer per voxel, of the shape of `probability`."""
+    high = settings.threshold_high
+    return {_STRONG: is_above(probability, high).view(np.uint8)} if high else {}
 
 
 def _promising(

@@ -37,7 +37,8 @@ def is_above(probability: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
     """
     if is_bytes(probability.dtype):
         meaning = np.arange(256) / 255.0
-        return probability >= np.count_nonzero(~(meaning > threshold))
+        # As a Python integer: NumPy would compare all voxels as int64 with one of its own.
+        return probability >= int(np.count_nonzero(~(meaning > threshold)))
     return probability > np.float64(threshold)
 
 

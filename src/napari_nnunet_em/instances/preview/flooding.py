@@ -79,20 +79,26 @@ def flooded(stages: Stages, rows: Integers, smallest: int) -> Iterator[Flooded]:
     smallest : int
         Voxels of the smallest object.
     """
-    known, reader = stages.floods(smallest), stages.reader(smallest)
+    known = stages.floods(smallest)
+    new = np.array([row for row in rows.tolist() if row not in known], dtype=np.int64)
+    if new.size:
+        known.update(zip(new.tolist(), _flood_all(stages, new, smallest), strict=True))
+        stages.cache.made["basins"] += len(new)
+    for row in rows.tolist():
+        yield known[row]
+
+
+def _flood_all(stages: Stages, rows: Integers, smallest: int) -> Iterator[Flooded]:
+    """Flood components in threads."""
+    reader = stages.reader(smallest)
 
     def make(row: int) -> Flooded:
         stages.cancel.raise_if_cancelled()
         ((_, box, piece, changed),) = reader.read(np.array([row]))
         return _listed(stages, box, _flood(stages, piece), changed)
 
-    new = [row for row in rows.tolist() if row not in known]
-    if new:
-        with ThreadPoolExecutor(min(usable_cpus(), _MOST_THREADS)) as threads:
-            known.update(zip(new, threads.map(make, new), strict=True))
-        stages.cache.made["basins"] += len(new)
-    for row in rows.tolist():
-        yield known[row]
+    with ThreadPoolExecutor(min(usable_cpus(), _MOST_THREADS)) as threads:
+        yield from threads.map(make, rows.tolist())
 
 
 def _flood(stages: Stages, piece: Piece) -> Basins:

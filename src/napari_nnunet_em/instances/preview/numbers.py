@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nnunet_em.geometry import Box
+from napari_nnunet_em.instances.linking import Overlaps
 
 Labels = NDArray[np.uint32]
 
@@ -51,10 +52,7 @@ def _pairs(labels: Labels, box: Box, last: tuple[Labels, Box]) -> list[list[int]
     steps = tuple(slice(None, None, step) for step in _STEP)
     new = labels[shared.relative_to(box.start).slices][steps].ravel()
     old = last[0][shared.relative_to(last[1].start).slices][steps].ravel()
-    both = np.flatnonzero(new)
-    both = both[old[both] > 0]
-    base = int(old.max(initial=0)) + 1
-    keys, voxels = np.unique(new[both].astype(np.int64) * base + old[both], return_counts=True)
-    order = np.lexsort((keys, -voxels))
-    pairs: list[list[int]] = np.stack(np.divmod(keys[order], base), axis=1).tolist()
+    found = Overlaps.between(new, old)
+    order = np.lexsort((found.other, found.one, -found.pixels))
+    pairs: list[list[int]] = (np.stack([found.one, found.other], axis=1)[order] + 1).tolist()
     return pairs

@@ -110,7 +110,8 @@ def _first_answer(stages: Stages, selection: Selection) -> Preview:
     plane = Box((z, 0, 0), (z + 1, *view.shape[1:]))
     shown = split_slice(stages, labels[plane.slices], plane.shift(view.start), splittable, selection.smallest)
     labels[plane.slices] = shown
-    numbers = kept_numbers(labels, request.view, int(labels.max()), stages.cache.last)
+    count = int(max(ids.max(), shown.max()))
+    numbers = kept_numbers(labels, request.view, count, stages.cache.last)
     labels = stages.paint(numbers[ids], view)
     labels[plane.slices] = numbers[shown]
     return replace(_preview(request, labels, selection.components, seen), complete=False)

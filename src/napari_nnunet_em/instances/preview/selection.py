@@ -122,7 +122,9 @@ class Selection:
         inside = (start >= view.start).all(axis=1) & (stop <= view.stop).all(axis=1)
         for row in np.flatnonzero(seen & ~inside).tolist():
             box = Box(as_shape(start[row]), as_shape(stop[row])).intersect(view)
-            seen[row] = bool((labels[box.relative_to(view.start).slices] == ids[row + 1]).any())
+            planes = labels[box.relative_to(view.start).slices]
+            # One by one: the first, or the last, decides as a rule.
+            seen[row] = any(bool((plane == ids[row + 1]).any()) for plane in (planes[-1], *planes))
         return seen
 
 

@@ -2,7 +2,8 @@
 
 A slider moves one setting, and only the stages behind it are done again: a minimum size selects among
 components that are known, a strength joins basins that are known, and only a threshold begins anew.
-Components are found in blocks, so that nothing holds Python's global lock for long.
+Components are found along runs where these are few, and else in blocks, so that nothing holds Python's
+global lock for long.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_nnunet_em.components import ComponentTable
-from napari_nnunet_em.config import FillHoles, InstanceSettings
+from napari_nnunet_em.components import ComponentTable, Runs, find_along_runs
+from napari_nnunet_em.config import FillHoles, InstanceSettings, Linking
 from napari_nnunet_em.geometry import Box, Shape, iter_blocks
 from napari_nnunet_em.instances.foreground import Foreground, Mask
 from napari_nnunet_em.instances.preview.request import PreviewRequest
-from napari_nnunet_em.instances.segment import InstanceTask, check, connect
+from napari_nnunet_em.instances.segment import InstanceTask, check, connect, counted, counts
 from napari_nnunet_em.instances.source import ClassProbability
 from napari_nnunet_em.instances.splitting.pieces import ObjectReader
 from napari_nnunet_em.measurement import Placement
@@ -88,7 +89,7 @@ class HeldForeground(Foreground):
 
     held: tuple[Mask, NDArray[Any]]
 
-    def read(self, box: Box) -> tuple[Mask, NDArray[Any]]:
+    def read(self, box: Box, cancel: CancelToken | None = None) -> tuple[Mask, NDArray[Any]]:  # noqa: ARG002
         """Voxels of objects, and their probabilities as stored, both (z, y, x) of the box."""
         mask, probability = self.held
         return mask[box.slices], probability[box.slices]
@@ -152,7 +153,7 @@ class Stages:
 
     def components(self) -> ComponentTable:
         """Connect them, specks included."""
-        return self.cache.get("components", self.key("components"), self._make_components)
+        return self._connected()[0]
 
     def painted(self) -> Labels:
         """Labels of all components, (z, y, x)."""
@@ -169,7 +170,11 @@ class Stages:
 
     def paint(self, numbers: Labels, box: Box) -> Labels:
         """Paint a box with a number for each component, by its label; `numbers` begins with 0."""
-        table, source = self.components(), self.foreground().mask
+        table, runs = self._connected()
+        if runs is not None:
+            painted: Labels = runs.painted(numbers, box)
+            return painted
+        source = self.foreground().mask
         table = replace(table, ids=numbers[table.ids])
         out = np.zeros(box.shape, dtype=numbers.dtype)
         for block in table.layout.blocks():
@@ -191,9 +196,11 @@ class Stages:
         near = Foreground(source, self.settings, request.voxel_size_nm)
         region = request.region.relative_to(around.start)
         mask = np.empty(region.shape, dtype=np.bool_)
-        for block in iter_blocks(region.shape, BLOCK):
+        # What looks at nothing around it is quickest in whole slices, which lie in memory as they are.
+        pieces = BLOCK if any(reach) else (1, *region.shape[1:])
+        for block in iter_blocks(region.shape, pieces):
             self.cancel.raise_if_cancelled()
-            mask[block.write.slices] = near.mask(block.write.shift(region.start))
+            mask[block.write.slices] = near.mask(block.write.shift(region.start), self.cancel)
         self.cache.made["mask"] += 1
         return source.in_memory(region), mask
 
@@ -201,11 +208,19 @@ class Stages:
         self.cache.made["values"] += 1
         return self.request.source.in_memory(box)
 
-    def _make_components(self) -> ComponentTable:
+    def _connected(self) -> tuple[ComponentTable, Runs | None]:
+        return self.cache.get("components", self.key("components"), self._make_components)
+
+    def _make_components(self) -> tuple[ComponentTable, Runs | None]:
         foreground = self.foreground()
-        table = _end_of(connect(self._task(foreground.source), foreground, 0, self.cancel))
         self.cache.made["components"] += 1
-        return table
+        if self.settings.linking is Linking.CONTACT:
+            mask, probability = foreground.held
+            measures, values = counted(self.settings), counts(self.settings, probability)
+            found = find_along_runs(mask, self.settings.connectivity, measures, values)
+            if found is not None:
+                return found
+        return _end_of(connect(self._task(foreground.source), foreground, 0, self.cancel)), None
 
     def _paint(self) -> Labels:
         count = self.components().count

@@ -76,14 +76,22 @@ def find_basins(inside: Heights, connectivity: Connectivity) -> tuple[Labels, in
         1 to `count` inside, 0 outside.
     count : int
     """
+    if len(inside) > 1:
+        return _flood(inside, _RANK[connectivity])
+    labels, count = _flood(inside[0], min(_RANK[connectivity], 2))  # an image has fewer neighbours to ask
+    return labels[np.newaxis], count
+
+
+def _flood(inside: Heights, rank: int) -> tuple[Labels, int]:
+    """As `find_basins`, in two or three dimensions; voxels join along up to `rank` axes at once."""
     mask = inside >= 0
-    everywhere = ndimage.generate_binary_structure(3, 3)
-    seeds, count = ndimage.label(local_maxima(inside, connectivity=3) & mask, everywhere)
-    structure = ndimage.generate_binary_structure(3, _RANK[connectivity])
+    everywhere = ndimage.generate_binary_structure(inside.ndim, inside.ndim)
+    seeds, count = ndimage.label(local_maxima(inside, connectivity=inside.ndim) & mask, everywhere)
+    structure = ndimage.generate_binary_structure(inside.ndim, rank)
     if count < 2:
         labels, count = ndimage.label(mask, structure)
         return labels.astype(np.int32, copy=False), int(count)
-    labels = watershed(-inside, seeds, connectivity=_RANK[connectivity], mask=mask)
+    labels = watershed(-inside, seeds, connectivity=rank, mask=mask)
     labels = labels.astype(np.int32, copy=False)
     # A piece that touches a higher one only across an edge or corner has no maximum of its own.
     left = mask & (labels == 0)

@@ -1,0 +1,1 @@
+"""The Evaluate dock: two labels layers compared."""

@@ -1,0 +1,1 @@
+"""The Export dock: a layer or a file written in another format."""

@@ -1,0 +1,1 @@
+"""Files to layers, and layers to files: what napari asks a plugin for."""

@@ -1,0 +1,1 @@
+"""What layers hold and where they are; no window is needed."""

@@ -1,0 +1,1 @@
+"""The Objects dock: objects tuned on what is in view, then made in the whole volume."""

@@ -1,1 +1,0 @@
-"""Dock widgets: they show, ask and forward; decisions are made in the modules beside this package."""
