@@ -9,9 +9,9 @@ import pytest
 import yaml
 from napari.layers import Layer
 
-from napari_nnunet_em._napari.jobfile import job_text
-from napari_nnunet_em._napari.objectwords import objects_name
-from napari_nnunet_em._napari.reader import get_reader, read
+from napari_nnunet_em._napari.segment.job_file import job_text
+from napari_nnunet_em._napari.objects.words import objects_name
+from napari_nnunet_em._napari.files.reader import get_reader, read
 from napari_nnunet_em.config import Job
 from napari_nnunet_em.io import open_volume
 
@@ -62,7 +62,7 @@ def test_the_user_chooses_among_images(container: Path, monkeypatch) -> None:
         asked.append((file, [choice.name for choice in choices]))
         return choices
 
-    monkeypatch.setattr("napari_nnunet_em._napari.reader.ask_for_datasets", answer)
+    monkeypatch.setattr("napari_nnunet_em._napari.files.reader.ask_for_datasets", answer)
     layers = {keywords["name"]: (data, kind) for data, keywords, kind in read(str(container))}
     assert asked == [(container, ["channels", "em", "labels/mito"])]
     assert {name: kind for name, (_, kind) in layers.items()} == {
