@@ -9,9 +9,9 @@ import pytest
 import yaml
 from napari.layers import Layer
 
-from napari_nnunet_em._napari.segment.job_file import job_text
-from napari_nnunet_em._napari.objects.words import objects_name
 from napari_nnunet_em._napari.files.reader import get_reader, read
+from napari_nnunet_em._napari.objects.words import objects_name
+from napari_nnunet_em._napari.segment.job_file import job_text
 from napari_nnunet_em.config import Job
 from napari_nnunet_em.io import open_volume
 
