@@ -107,7 +107,7 @@ def names_of(requirements: list[str]) -> set[str]:
 
 def test_no_qt_binding_by_default_and_one_in_all() -> None:
     assert names_of(PROJECT["dependencies"]).isdisjoint(QT_BINDINGS)
-    assert names_of(PROJECT["optional-dependencies"]["all"]) == {"napari", "openvino"}
+    assert names_of(PROJECT["optional-dependencies"]["all"]) == {"napari", "openvino", "tensorstore"}
     assert any("[pyqt6]" in requirement for requirement in PROJECT["optional-dependencies"]["all"])
 
 
@@ -130,19 +130,22 @@ def test_dependencies_are_what_the_code_imports() -> None:
     strategies = PACKAGE / "testing" / "strategies.py"
     used = imported_by(path for path in PACKAGE.rglob("*.py") if path != strategies)
     declared = names_of(PROJECT["dependencies"])
-    assert used - declared == {"openvino"}  # in the extra ``all``
+    assert used - declared == {"openvino", "tensorstore"}  # in the extra ``all``
     # npe2 reads the manifest, and is not imported by us.
     assert declared - used == {"npe2"}
 
 
 def test_what_only_all_brings_is_imported_where_it_is_used_and_looked_for_first() -> None:
-    users = [path for path in PACKAGE.rglob("*.py") if "import openvino" in path.read_text(encoding="utf-8")]
+    extras = {"openvino", "tensorstore"}
+    lines = [f"import {extra}" for extra in extras]
+    sources = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+    users = [path for path, text in sources.items() if any(line in text for line in lines)]
     for path in users:
         loaded = ast.parse(path.read_text(encoding="utf-8")).body  # outside functions and `if TYPE_CHECKING`
         names = [a.name for node in loaded if isinstance(node, ast.Import) for a in node.names]
         names += [node.module or "" for node in loaded if isinstance(node, ast.ImportFrom)]
-        assert not any(name.partition(".")[0] == "openvino" for name in names), path
-    assert users
+        assert extras.isdisjoint(name.partition(".")[0] for name in names), path
+    assert all(any(line in sources[path] for path in users) for line in lines)
 
 
 def test_every_dependency_is_justified() -> None:

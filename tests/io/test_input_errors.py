@@ -35,7 +35,7 @@ def test_missing(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_unknown_kinds(tmp_path: Path) -> None:
     (tmp_path / "a.docx").write_bytes(b"PK")
     with pytest.raises(
-        InputError, match=r"a\.docx is no format that can be opened: give OME-Zarr, Zarr, HDF5"
+        InputError, match=r"a\.docx is no format that can be opened: give OME-Zarr, Zarr, N5, HDF5"
     ):
         open_volume(tmp_path / "a.docx")
     (tmp_path / "empty.tif").touch()

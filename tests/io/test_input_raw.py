@@ -174,13 +174,6 @@ def test_damaged_headers_are_refused(tmp_path: Path) -> None:
         open_volume(tmp_path / "d.gz")
 
 
-def test_n5_is_named_as_what_it_is(tmp_path: Path) -> None:
-    (tmp_path / "a.n5").mkdir()
-    (tmp_path / "a.n5" / "attributes.json").write_text('{"n5": "2.5.0"}')
-    with pytest.raises(InputError, match="is N5, which zarr-python reads no more"):
-        open_volume(tmp_path / "a.n5")
-
-
 def test_choices_are_listed_by_the_address_that_opens_them(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["volumes/raw"], file["volumes/labels"], file["scalar"] = values(), values("uint64"), 1.0

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-_READ_BY_PLUGIN = (".zarr", ".h5", ".hdf5")
+_READ_BY_PLUGIN = (".zarr", ".n5", ".h5", ".hdf5")
 
 
 def write_facts(stream: TextIO, facts: Iterable[tuple[str, str]], indent: str = "") -> None:

@@ -13,7 +13,7 @@ class InputSettings(Settings):
 
     path: str = Field(
         title="Input",
-        description="OME-Zarr, Zarr, HDF5 (file.h5:/dataset), TIFF, or a folder of 2D slices.",
+        description="OME-Zarr, Zarr, N5, HDF5 (file.h5:/dataset), TIFF, or a folder of 2D slices.",
         json_schema_extra={"cli": "INPUT"},
     )
     axes: str | None = Field(

@@ -56,7 +56,7 @@ Offset = Annotated[tuple[int, int, int], BeforeValidator(_place)]
 
 
 class LabelImages(Settings):
-    """The two label images: OME-Zarr, Zarr, HDF5 (file.h5:/dataset), TIFF, or a folder of slices."""
+    """The two label images: OME-Zarr, Zarr, N5, HDF5 (file.h5:/dataset), TIFF, or a folder of slices."""
 
     pred: str = Field(
         title="Prediction",

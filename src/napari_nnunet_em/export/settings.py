@@ -43,8 +43,8 @@ class ExportFiles(Settings):
 
     source: str = Field(
         title="Source",
-        description="Labels or an image: OME-Zarr (out.zarr/labels/mitochondria), Zarr, HDF5, TIFF, NRRD, "
-        "NIfTI, or a folder of slices.",
+        description="Labels or an image: OME-Zarr (out.zarr/labels/mitochondria), Zarr, N5, HDF5, TIFF, "
+        "NRRD, NIfTI, or a folder of slices.",
         json_schema_extra={"cli": "SOURCE"},
     )
     destination: str = Field(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_nnunet_em.io.from_hdf5 import is_hdf5, list_hdf5, split_address
+from napari_nnunet_em.io.from_n5 import is_n5, list_n5
 from napari_nnunet_em.io.from_zarr import is_zarr, list_zarr
 
 
@@ -30,7 +31,7 @@ class Choice:
 
 
 def list_choices(source: str | os.PathLike[str]) -> tuple[Choice, ...]:
-    """The volumes in an HDF5 file or a Zarr folder; none for other formats, and for what does not exist.
+    """The volumes in an HDF5 file, a Zarr folder or N5; none for other formats, and for what does not exist.
 
     Nothing but metadata is read.
 
@@ -47,7 +48,7 @@ def list_choices(source: str | os.PathLike[str]) -> tuple[Choice, ...]:
     text = str(Path(source).expanduser())
     path = Path(text)
     if path.is_dir():
-        found = list_zarr(path) if is_zarr(path) else {}
+        found = list_n5(path) if is_n5(path) else list_zarr(path) if is_zarr(path) else {}
         return tuple(_inside(path, name, what) for name, what in found.items())
     file, inner = split_address(text) or (text, "")
     if not Path(file).is_file() or not is_hdf5(Path(file)):

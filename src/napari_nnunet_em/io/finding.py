@@ -57,4 +57,4 @@ class Finding:
     chunks: tuple[int, ...] | None = None
     origin_nm: tuple[float | None, ...] | None = None
     level_sizes: tuple[StoredVoxelSize | None, ...] = ()
-    level_origins_nm: tuple[tuple[float | None, ...], ...] = ()
+    level_origins_nm: tuple[tuple[float | None, ...] | None, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from napari_nnunet_em.io.finding import ArrayLike, Finding
 from napari_nnunet_em.io.from_folder import find_folder, find_picture, is_picture
 from napari_nnunet_em.io.from_hdf5 import find_hdf5, is_hdf5, split_address
 from napari_nnunet_em.io.from_memory import find_array
+from napari_nnunet_em.io.from_n5 import find_n5, is_n5
 from napari_nnunet_em.io.from_nifti import find_nifti, is_nifti
 from napari_nnunet_em.io.from_nrrd import find_nrrd, is_nrrd
 from napari_nnunet_em.io.from_tiff import find_tiff, is_tiff
@@ -28,7 +28,7 @@ from napari_nnunet_em.io.voxel_size import (
     stored_voxel_size,
 )
 
-_KINDS = "OME-Zarr, Zarr, HDF5 (file.h5:/dataset), TIFF, NRRD, NIfTI, or a folder of 2D slices"
+_KINDS = "OME-Zarr, Zarr, N5, HDF5 (file.h5:/dataset), TIFF, NRRD, NIfTI, or a folder of 2D slices"
 
 _FILES: tuple[tuple[Callable[[Path], bool], Callable[[Path], Finding]], ...] = (
     (is_tiff, find_tiff),
@@ -50,7 +50,7 @@ def open_volume(
     Parameters
     ----------
     source : path or array
-        OME-Zarr 0.4 or 0.5, Zarr v2 or v3 (the store, or a group or array inside it), HDF5
+        OME-Zarr 0.4 or 0.5, Zarr v2 or v3, N5 (the store, or a group or array inside it), HDF5
         (``file.h5:/path/to/dataset``, or ``file.h5`` where one dataset can be meant), TIFF, NRRD,
         NIfTI, a folder of 2D slices, a 2D image; or a NumPy, dask, Zarr or h5py array, or a
         list of such arrays as levels of a pyramid, as napari's layers hold them.
@@ -123,27 +123,17 @@ def _find_path(text: str) -> Finding:
     if address is not None:
         return find_hdf5(file, address[1])
     if path.is_dir():
-        _refuse_n5(path)
-        return find_zarr(path) if is_zarr(path) else find_folder(path)
+        return _find_in_folder(path)
     for recognised, find in _FILES:
         if recognised(path):
             return find(path)
     raise InputError(f"{path} is no format that can be opened: give {_KINDS}.")
 
 
-def _refuse_n5(folder: Path) -> None:
-    """N5 is a folder with a JSON file that names its version, or the sizes of an array."""
-    try:
-        attributes = json.loads((folder / "attributes.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    if isinstance(attributes, dict) and (
-        "n5" in attributes or {"dimensions", "blockSize"} <= attributes.keys()
-    ):
-        raise InputError(
-            f"{folder} is N5, which zarr-python reads no more since its version 3: convert it to Zarr or "
-            "HDF5, for example in Fiji (File > Import > N5, then save), or with zarr-python 2."
-        )
+def _find_in_folder(path: Path) -> Finding:
+    if is_n5(path):
+        return find_n5(path)
+    return find_zarr(path) if is_zarr(path) else find_folder(path)
 
 
 def _nearest(path: Path) -> str:

@@ -12,7 +12,8 @@ class MeasureInput(Settings):
 
     labels: str = Field(
         title="Labels",
-        description="Label image: OME-Zarr (out.zarr/labels/mitochondria), Zarr, HDF5, TIFF, or a folder.",
+        description="Label image: OME-Zarr (out.zarr/labels/mitochondria), Zarr, N5, HDF5, TIFF, "
+        "or a folder.",
         json_schema_extra={"cli": "LABELS"},
     )
     intensity: str | None = Field(

@@ -1,4 +1,4 @@
-"""Opens Zarr folders, HDF5, NRRD and NIfTI files as layers, lazily, with their voxel size."""
+"""Opens Zarr and N5 folders, HDF5, NRRD and NIfTI files as layers, lazily, with their voxel size."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from napari_nnunet_em._napari.files.zarr_groups import GroupFacts, group_facts, 
 from napari_nnunet_em._napari.layers.features import LABELS_KEY, stored_features
 from napari_nnunet_em._napari.layers.lazy_views import FixedAxes
 from napari_nnunet_em.io import Choice, Volume, list_choices, open_volume
+from napari_nnunet_em.io.from_n5 import is_n5
 
 LayerData = tuple[Any, ...]
 """Data, keywords of the layer, its kind; or one None, which tells napari that there is nothing to add."""
@@ -26,7 +27,7 @@ _MAX_CHANNELS = 8
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
-    """What opens `path`, or None; napari asks about every folder, so this only looks at names.
+    """What opens `path`, or None; napari asks about every folder, so this only looks at names and attributes.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
         path = path[0]
     folder = Path(path)
     if folder.is_dir():
-        return read if is_zarr_folder(folder) else None
+        return read if is_zarr_folder(folder) or is_n5(folder) else None
     return read if folder.name.lower().endswith(_FILES) else None
 
 
@@ -165,7 +166,10 @@ def _place(volume: Volume, facts: GroupFacts, channel_taken: bool) -> dict[str, 
 
 
 def _layer_name(source: Path) -> str:
-    parts = [p for p in source.parts if p.lower().endswith(".zarr")]
-    inside = source.name if parts and source.name != parts[-1] else ""
-    stem = Path(parts[-1]).stem if parts else source.stem.removesuffix(".nii")
-    return f"{stem} {inside}".strip()
+    stores = [p for p in (source, *source.parents) if p.suffix.lower() in (".zarr", ".n5")]
+    if not stores:
+        return source.stem.removesuffix(".nii")
+    inside = source.relative_to(stores[0])
+    # Containers of N5 hold many images of one name, such as setup0/timepoint0, setup1/timepoint0.
+    named = inside.as_posix() if stores[0].suffix.lower() == ".n5" else inside.name
+    return f"{stores[0].stem} {named}".removesuffix(" .").strip()

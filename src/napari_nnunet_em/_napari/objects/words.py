@@ -47,7 +47,7 @@ def labels_prefix(layer_name: str, class_name: str) -> str:
 def objects_name(source: str) -> str:
     """File name for the objects of a layer that is not ours."""
     stem = Path(source).name
-    for suffix in (".ome.zarr", ".zarr", ".ome.tif", ".tiff", ".tif", ".h5", ".hdf5"):
+    for suffix in (".ome.zarr", ".zarr", ".n5", ".ome.tif", ".tiff", ".tif", ".h5", ".hdf5"):
         stem = stem.removesuffix(suffix)
     kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in stem).strip("._")
     return f"{kept or 'probability'}_objects.zarr"
