@@ -12,6 +12,7 @@ from qtpy.QtCore import QThreadPool
 
 from napari_nnunet_em import pipeline
 from napari_nnunet_em._napari.segment.job_work import Engine
+from napari_nnunet_em._napari.threads.graphics import load_triton_beside_opengl
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.progress import CancelToken, ProgressEvent
 from napari_nnunet_em.testing.phantom import Phantom
@@ -41,6 +42,12 @@ class Stepwise:
             if event.box is not None and self.blocks == self.after:
                 cancel.pause()
             yield event
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _torch_may_come_after_windows() -> None:
+    """Tests of other rooms follow in this process, and import torch as one does who has no window."""
+    load_triton_beside_opengl()
 
 
 @pytest.fixture(autouse=True)
