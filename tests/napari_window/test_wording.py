@@ -127,7 +127,12 @@ def test_every_stage_has_words() -> None:
 
 
 def test_the_last_line_counts_objects_and_says_where_they_are(tmp_path) -> None:
-    assert finished_text({"mitochondria": 41}, tmp_path) == f"Found 41 mitochondria. Saved in {tmp_path}"
+    several = {"mitochondria": 1041, "nucleus": 1, "vesicles": 0}
+    found = "1,041 objects (mitochondria), 1 object (nucleus), no objects (vesicles)"
+    assert finished_text(several, tmp_path) == f"Found {found}. Saved in {tmp_path}"
+    # What is made of somebody else's probability has no name but this.
+    assert finished_text({"objects": 1}, tmp_path) == f"Found 1 object. Saved in {tmp_path}"
+    assert finished_text({"objects": 2}, tmp_path) == f"Found 2 objects. Saved in {tmp_path}"
     assert finished_text({}, tmp_path).startswith("Found no objects.")
 
 
