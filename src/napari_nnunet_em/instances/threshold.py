@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_nnunet_em.errors import InputError
 
 _OVERSHOOT = 0.1
-"""How far beyond 0 and 1 floats may lie before it is said: interpolation of a probability overshoots a little."""
+"""How far beyond 0 and 1 floats may lie before it is said: what is interpolated overshoots a little."""
 
 
 def is_bytes(dtype: np.dtype[Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,10 @@ import numpy as np
 
 from napari_nnunet_em._napari.layers.as_volume import stored_voxels
 from napari_nnunet_em._napari.layers.placement import placed
+from napari_nnunet_em._napari.layers.voxels import KnownSize, VoxelSizeNm
+from napari_nnunet_em._napari.segment.request import known_voxel_size
 from napari_nnunet_em.errors import InputError
-from napari_nnunet_em.export import ExportSettings, export_labels, open_source
+from napari_nnunet_em.export import ExportSettings, export_labels
 from napari_nnunet_em.io import Volume
 from napari_nnunet_em.progress import CancelToken, Events
 
@@ -19,10 +22,17 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 
-def layer_volume(layer: Layer) -> Volume:
+def layer_volume(layer: Layer, voxel_size_nm: VoxelSizeNm | None = None) -> Volume:
     """The data of a labels or image layer with its voxel size and its place in the world; nothing is loaded.
 
     Rotation and shear, which no format here stores, are left out.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        The layer.
+    voxel_size_nm : tuple of float, (z, y, x), or None
+        From the form; None where the layer's own counts.
 
     Raises
     ------
@@ -35,10 +45,23 @@ def layer_volume(layer: Layer) -> Volume:
             "(Layer > Split RGB) and choose one of them."
         )
     volume = placed(stored_voxels(layer), layer.translate, layer.units)
+    if voxel_size_nm is not None:
+        volume = volume.with_voxel_size(voxel_size_nm, "entered in napari")
     if volume.origin_nm is None and volume.voxel_size_nm is not None:
         volume = dataclasses.replace(volume, origin_nm=_counted_origin(layer, volume.voxel_size_nm))
     in_memory = volume.origin == "memory"
     return dataclasses.replace(volume, origin=f"The layer {layer.name!r}") if in_memory else volume
+
+
+def stated_size(layer: Layer) -> KnownSize:
+    """The voxel size that a layer states, or its array, or its file."""
+    try:
+        volume = layer_volume(layer)
+    except InputError:  # which is said when it is to be exported
+        return KnownSize(None, "")
+    if volume.voxel_size_nm is None:
+        return known_voxel_size(layer)
+    return KnownSize(volume.voxel_size_nm, volume.voxel_size_source)
 
 
 def left_out(layer: Layer) -> str:
@@ -62,8 +85,8 @@ def _counted_origin(layer: Layer, voxel_size_nm: tuple[float, float, float]) -> 
 
 
 def run_export(
-    source: Volume | str, destination: str, settings: ExportSettings, token: CancelToken
+    source: Volume | partial[Volume], destination: str, settings: ExportSettings, token: CancelToken
 ) -> Events[Path]:
-    """As `napari_nnunet_em.export.export_labels`, also from an address that `open_source` opens."""
-    volume = open_source(source) if isinstance(source, str) else source
+    """As `napari_nnunet_em.export.export_labels`, also of what is still to be opened."""
+    volume = source if isinstance(source, Volume) else source()
     return (yield from export_labels(volume, destination, settings, token))

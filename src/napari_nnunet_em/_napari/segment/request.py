@@ -107,13 +107,13 @@ def layer_channels(layer: Layer) -> int:
     return int(shape[0]) if len(shape) == 4 else 1
 
 
-def source_path(layer: Image) -> str | None:
+def source_path(layer: Layer) -> str | None:
     """The file or folder that a layer was read from, where it still exists."""
     path = layer.source.path
     return str(path) if path and Path(str(path)).exists() else None
 
 
-def known_voxel_size(layer: Image) -> KnownSize:
+def known_voxel_size(layer: Layer) -> KnownSize:
     """The voxel size that the layer states, or else its file, whose metadata napari's readers drop."""
     stated = layer_voxel_size(layer)
     path = source_path(layer)
