@@ -22,7 +22,7 @@ from napari_nnunet_em._napari.layers.voxels import level_zero
 from napari_nnunet_em._napari.objects import preview_worker
 from napari_nnunet_em._napari.objects.dock import ObjectsWidget
 from napari_nnunet_em._napari.objects.preview_layers import PreviewLayers
-from napari_nnunet_em._napari.objects.source import segmented_volume
+from napari_nnunet_em._napari.objects.source import object_source, segmented_volume
 from napari_nnunet_em._napari.threads.graphics import load_triton_beside_opengl
 from napari_nnunet_em.config import InstanceSettings, Job
 from napari_nnunet_em.errors import InputError
@@ -190,6 +190,13 @@ def test_the_preview_follows_the_view_and_shows_why(opened, qtbot) -> None:
     settle(widget, qtbot)
     widget.live.setChecked(False)
     assert not [x for x in viewer.layers if PREVIEW_KEY in x.metadata]
+
+
+def test_a_series_is_refused_without_speaking_of_a_model() -> None:
+    with pytest.raises(
+        InputError, match="has 3 entries along its first axis, but one channel is needed: split"
+    ):
+        object_source(Image(np.zeros((3, 4, 8, 8), np.uint8), name="series"), None, None)
 
 
 def test_the_preview_stays_upon_its_layer_when_that_is_given_its_voxel_size() -> None:

@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_nnunet_em._napari.layers.placement import result_placement
+from napari_nnunet_em._napari.layers.regions import RegionChoice, RegionKind
 from napari_nnunet_em._napari.layers.viewing import visible_box
 from napari_nnunet_em._napari.layers.voxels import layer_shape, layer_voxel_size
 from napari_nnunet_em.errors import InputError
@@ -149,8 +150,11 @@ def test_a_3d_view_and_an_empty_view_are_refused() -> None:
     with pytest.raises(InputError, match="No voxel of the layer"):
         visible_box(viewer, layer)
     viewer.dims.ndisplay = 3
-    with pytest.raises(InputError, match="three-dimensional"):
+    with pytest.raises(InputError, match=r"three-dimensional.*2D view \(Ctrl\+Y\)\.$"):
         visible_box(viewer, layer)
+    # Only where a form offers it.
+    with pytest.raises(InputError, match=r"three-dimensional.*, or choose the whole volume\.$"):
+        RegionChoice(RegionKind.VIEW).box(viewer, layer)
 
 
 @given(

@@ -60,7 +60,10 @@ class RegionChoice:
             Where the view or the rectangle shows no part of the layer.
         """
         if self.kind is RegionKind.VIEW:
-            return visible_box(viewer, layer, self.around)
+            try:
+                return visible_box(viewer, layer, self.around)
+            except InputError as error:
+                raise InputError(f"{str(error).rstrip('.')}, or choose the whole volume.") from error
         if self.kind is RegionKind.RECTANGLE:
             if self.shapes is None:
                 raise InputError(

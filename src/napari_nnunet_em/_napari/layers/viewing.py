@@ -46,7 +46,7 @@ def visible_box(viewer: ViewerModel, layer: Layer, around: int = 0) -> Box:
     if viewer.dims.ndisplay == 3:
         raise InputError(
             "The current view is three-dimensional, so it does not show one part of the volume: "
-            "switch to the 2D view (Ctrl+Y), or choose the whole volume."
+            "switch to the 2D view (Ctrl+Y)."
         )
     spatial = min(layer.ndim, 3)
     corners = np.array([layer.world_to_data(c)[-spatial:] for c in _canvas_corners(viewer, layer)])
@@ -58,10 +58,7 @@ def visible_box(viewer: ViewerModel, layer: Layer, around: int = 0) -> Box:
         box = box.grow([around if axis in across else 0 for axis in range(3)])
         box = box.intersect(Box.whole(layer_shape(layer)))
     if box.size == 0:
-        raise InputError(
-            f"No voxel of the layer {layer.name!r} is in the current view: move it into view, "
-            "or choose the whole volume."
-        )
+        raise InputError(f"No voxel of the layer {layer.name!r} is in the current view: move it into view.")
     return box
 
 
