@@ -11,7 +11,7 @@ from napari.layers import Image
 
 from napari_nnunet_em._napari.layers.placement import result_placement
 from napari_nnunet_em._napari.layers.regions import RegionChoice, RegionKind
-from napari_nnunet_em._napari.layers.viewing import visible_box
+from napari_nnunet_em._napari.layers.viewing import slicing_axis, visible_box
 from napari_nnunet_em._napari.layers.voxels import layer_shape, layer_voxel_size
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box
@@ -137,6 +137,25 @@ def test_other_planes_can_be_in_view() -> None:
     viewer.scene.camera.zoom = 1.0  # napari fits the view anew when axes change
     viewer.scene.camera.center = (0, 3.0, 25.0)
     assert visible_box(viewer, layer) == Box((1, 7, 10), (6, 8, 41))
+
+
+@pytest.mark.parametrize("beside", [None, (3, 6, 40, 50), (2, 3, 6, 40, 50)])
+def test_slices_are_taken_across_the_axis_that_is_not_on_the_canvas(beside) -> None:
+    layer = image()
+    viewer = viewer_with(layer)
+    plane = viewer.add_image(np.zeros((40, 50), np.uint8))
+    if beside is not None:
+        viewer.add_image(np.zeros(beside, np.uint8))
+    before = tuple(range(viewer.dims.ndim - 3))
+    for across in range(3):
+        shown = [axis for axis in range(3) if axis != across]
+        viewer.dims.order = (*before, *(len(before) + axis for axis in (across, *shown)))
+        assert slicing_axis(viewer, layer) == across
+        assert slicing_axis(viewer, plane) == across  # it has one slice across z
+    viewer.dims.order = (
+        (1, 0, 2) if beside is None else (len(before) + 1, *before, len(before), len(before) + 2)
+    )
+    assert slicing_axis(viewer, layer) == 1
 
 
 def test_a_2d_layer_has_one_slice() -> None:

@@ -53,8 +53,7 @@ def visible_box(viewer: ViewerModel, layer: Layer, around: int = 0) -> Box:
     start, stop = voxels_around(corners)
     box = spatial_box(start, stop).intersect(Box.whole(layer_shape(layer)))
     if box.size:
-        hidden = set(range(viewer.dims.ndim)) - set(viewer.dims.displayed)
-        across = [axis - viewer.dims.ndim + 3 for axis in hidden]
+        across = _axes_across(viewer)
         box = box.grow([around if axis in across else 0 for axis in range(3)])
         box = box.intersect(Box.whole(layer_shape(layer)))
     if box.size == 0:
@@ -64,8 +63,14 @@ def visible_box(viewer: ViewerModel, layer: Layer, around: int = 0) -> Box:
 
 def slicing_axis(viewer: ViewerModel, layer: Layer) -> int:
     """Axis of a layer, 0 for z to 2 for x, across which slices are shown; z where that is none of its own."""
-    order = viewer.dims.order[0] - (viewer.dims.ndim - layer.ndim)
-    return max(int(3 - layer.ndim + order), 0)
+    own = range(3 - min(layer.ndim, 3), 3)
+    return next((axis for axis in _axes_across(viewer) if axis in own), 0)
+
+
+def _axes_across(viewer: ViewerModel) -> list[int]:
+    """Axes that are not on the canvas: 0 for z to 2 for x, and below 0 those before them, such as time."""
+    dims = viewer.dims
+    return sorted(axis - dims.ndim + 3 for axis in set(range(dims.ndim)) - set(dims.displayed))
 
 
 def voxels_around(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
