@@ -366,6 +366,22 @@ def test_what_a_file_does_not_keep_of_a_layer_is_said() -> None:
         assert "does not keep" in exporting.left_out(Labels(cells()[0], **look))
 
 
+def test_a_transform_that_only_moves_a_layer_is_kept_as_its_place() -> None:
+    moved = np.eye(4)
+    moved[:3, 3] = (80, -16, 24)
+    layer = Labels(cells(), **PLACE, translate=(400, 80, 160), affine=moved)
+    assert exporting.left_out(layer) == ""
+    assert exporting.layer_volume(layer).origin_nm == tuple(layer.data_to_world((0, 0, 0))) == (480, 64, 184)
+    # Without units it is counted in voxels.
+    plain = Labels(cells(), scale=(1, 2, 2), translate=(3, 4, 6), affine=moved)
+    assert exporting.layer_volume(plain, VOXEL_SIZE_NM).origin_nm == (3320, -48, 120)
+    # Where the transform does more than that, its parts cannot be told apart.
+    moved[0, 0] = 2
+    scaled = Labels(cells(), **PLACE, translate=(400, 80, 160), affine=moved)
+    assert "does not keep" in exporting.left_out(scaled)
+    assert exporting.layer_volume(scaled).origin_nm == (400, 80, 160)
+
+
 @pytest.mark.parametrize("how", ["button", "dock"])
 def test_stop_leaves_nothing(opened, qtbot, tmp_path: Path, monkeypatch, how: str) -> None:
     viewer, widget = opened
