@@ -148,6 +148,7 @@ def draw_evaluate(viewer) -> None:
         wait_until(lambda: not widget.progress.busy)
         shoot(viewer, "evaluate.png")
     viewer.layers.remove("by hand")
+    viewer.layers.selection.active = viewer.layers["SBEM mitochondria"]
 
 
 def draw_export(viewer, folder: Path) -> None:

@@ -7,7 +7,8 @@ carries the exit code with which the command line ends.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class NnunetEmError(Exception):
@@ -56,3 +57,16 @@ class Cancelled(NnunetEmError, RuntimeError):
     """The job was stopped on request; what was finished is kept, and the same job continues there."""
 
     exit_code = 130
+
+
+def refusal_reason(problem: Mapping[str, Any]) -> str:
+    """Why pydantic refuses a value, to stand inside a sentence of ours.
+
+    Parameters
+    ----------
+    problem : mapping
+        An entry of ``ValidationError.errors()``. Its message is pydantic's own, or that of a check in Python
+        behind the words "Value error,", which say nothing to anybody.
+    """
+    cause = problem.get("ctx", {}).get("error")
+    return str(problem["msg"]).lower() if cause is None else str(cause).rstrip(".")

@@ -325,3 +325,26 @@ def test_where_runs_are_few_no_voxels_are_labelled_and_few_lines_painted_at_once
     np.testing.assert_array_equal(found.labels, (probability > 127)[view.slices])
     assert max(painted) == 3 * 300
     assert sum(painted) == 2 * view.size  # to name the objects, and with their names
+
+
+def test_a_raw_image_is_told_from_a_probability_by_what_is_in_view(monkeypatch):
+    from napari_nnunet_em.instances.preview import preview
+
+    monkeypatch.setattr(preview, "_AT_ONCE", 0)
+    raw = 1000 * blobs(5, np.float32)
+    raw[:, :, :20] /= 1000
+    view = Box((0, 0, 20), SHAPE)
+    settings = InstanceSettings(split="distance", threshold=0.5)
+    cache = PreviewCache()
+    ends = f"from {raw[view.slices].min():.4g} to {raw[view.slices].max():.4g}"
+    asked = PreviewRequest(ClassProbability(raw), settings, view, SIZE, shown=4)
+    answers = list(preview_steps(asked, cache))
+    assert [answer.complete for answer in answers] == [False, True]
+    for answer in answers:
+        (note,) = answer.notes
+        assert note.startswith("These are no probabilities")
+        assert ends in note
+    # The margin beyond the view does not count, and bytes are what they always were.
+    inside = PreviewRequest(ClassProbability(raw), settings, Box((0, 0, 0), (10, 48, 20)), SIZE)
+    assert preview_objects(inside).notes == ()
+    assert preview_objects(PreviewRequest(ClassProbability(blobs(5)), settings, view, SIZE)).notes == ()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_nnunet_em.errors import InputError
-from napari_nnunet_em.instances.threshold import is_above, is_bytes, object_voxels
+from napari_nnunet_em.instances.threshold import beyond_probability, is_above, is_bytes, object_voxels
 
 GREY = np.arange(256, dtype=np.uint8)
 thresholds = st.one_of(
@@ -27,6 +27,23 @@ def test_floats_are_compared_without_rounding_the_threshold(threshold, dtype):
     near = dtype(threshold)
     values = np.array([np.nextafter(near, dtype(0)), near, np.nextafter(near, dtype(1)), 0, 1], dtype=dtype)
     assert is_above(values, threshold).tolist() == [float(v) > threshold for v in values]
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [
+        (np.array([0, 255], np.uint8), None),
+        (np.array([0, 1], np.float32), None),
+        (np.array([-0.05, 1.08, np.nan], np.float32), None),  # resampled by a spline
+        (np.array([np.nan, np.nan]), None),
+        (np.zeros((0, 4)), None),
+        (np.array([[0, 3.5], [np.nan, 1000]], np.float16), (0, 1000)),
+        (np.array([-8.25, 0.9]), (-8.25, 0.9)),  # what a network gives before its softmax
+        (np.array([0.5, np.inf]), (0.5, np.inf)),
+    ],
+)
+def test_values_that_are_no_probabilities_are_known_by_their_ends(values, ends):
+    assert beyond_probability(values) == ends
 
 
 def test_nan_is_never_above():

@@ -164,9 +164,16 @@ def test_other_versions_are_refused_and_the_level_still_opens(image: Path) -> No
 def test_broken_metadata_are_named(image: Path) -> None:
     edit(image, lambda multiscale, _: multiscale.pop("axes"))
     with pytest.raises(
-        InputError, match=r"The OME-Zarr metadata of .* cannot be used \(axes: Field required\)"
+        InputError, match=r"The OME-Zarr metadata of .* cannot be used \(axes: field required\)"
     ):
         open_volume(image)
+
+
+def test_what_a_check_of_the_specification_refuses_is_said_without_pydantics_words(image: Path) -> None:
+    edit(image, lambda multiscale, _: multiscale["axes"][0].update(name=multiscale["axes"][1]["name"]))
+    with pytest.raises(InputError, match=r"cannot be used \(axes: .*unique") as refused:
+        open_volume(image)
+    assert "Value error" not in str(refused.value)
 
 
 def test_metadata_without_an_image(image: Path) -> None:

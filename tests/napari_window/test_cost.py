@@ -103,7 +103,13 @@ def test_the_line_follows_the_form_and_never_complains(open_widget, em, qtbot) -
     said = widget.cost.label.text
     assert said() == ""
     viewer.add_image(np.tile(em[:4], (1, 4, 4)), name="em")  # states no voxel size
-    qtbot.waitUntil(lambda: "voxel size is missing" in said(), timeout=MINUTE)
+    # What is missing is said once, where it is to be typed, and again where the button is pressed.
+    assert "states no voxel size" in widget.size_note.text()
+    assert widget.inputs.draft() is None
+    widget.start()
+    assert "voxel size is missing" in widget.progress.status.text()
+    assert said() == ""
+    notification_manager.records.clear()
     widget.form.input["voxel_size_nm"].value = "40, 8, 8"
     qtbot.waitUntil(lambda: "Will take" in said(), timeout=MINUTE)
     whole = said()

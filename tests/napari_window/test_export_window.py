@@ -17,11 +17,12 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QListView
 
 from napari_nnunet_em._napari.export import exporting
 from napari_nnunet_em._napari.export.dock import FROM_FILE
+from napari_nnunet_em._napari.export.words import size_note
 from napari_nnunet_em._napari.files import dataset_dialog
 from napari_nnunet_em._napari.files.dataset_dialog import DatasetDialog, ask_for_datasets
 from napari_nnunet_em._napari.layers.placement import offset_between
 from napari_nnunet_em._napari.layers.regions import RegionKind
-from napari_nnunet_em._napari.layers.voxels import level_zero
+from napari_nnunet_em._napari.layers.voxels import KnownSize, level_zero
 from napari_nnunet_em._napari.segment.live import LiveLayers
 from napari_nnunet_em._napari.threads.outcome import FoundObjects
 from napari_nnunet_em.export import ExportSettings, Format, export_labels
@@ -211,6 +212,72 @@ def test_a_volume_in_a_file_is_chosen_and_exported(opened, qtbot, tmp_path: Path
         np.testing.assert_array_equal(open_volume(tmp_path / name).array[...], values)
 
 
+def test_where_the_size_comes_from_is_said() -> None:
+    known, unknown = KnownSize((40.0, 8.0, 8.0), "layer scale and units"), KnownSize(None, "unknown")
+    for typed in ("40, 8, 8", None):
+        assert size_note(known, typed, Format.OME_ZARR) == "from layer scale and units"
+    assert size_note(known, "50, 8, 8", Format.NRRD) == "as entered here"
+    assert "OME-Zarr stores one. Enter it" in size_note(unknown, None, Format.OME_ZARR)
+    assert "the file will state none" in size_note(unknown, None, Format.TIFF)
+
+
+def test_labels_painted_without_units_are_exported_with_the_size_that_is_typed(
+    opened, qtbot, tmp_path: Path
+) -> None:
+    viewer, widget = opened
+    painted = viewer.add_labels(cells(), name="painted", scale=(1, 2, 2), translate=(3, 4, 6))
+    size = widget.size
+    assert size.field.widget.native.isVisible()
+    assert size.field.value is None
+    widget.destination.value = str(tmp_path / "out.nrrd")
+    assert "will state none" in size.note.text()
+    widget.destination.value = str(tmp_path / "out.zarr")
+    assert "Enter it" in size.note.text()
+    size.field.value = "8, 8"
+    press(widget, qtbot)
+    assert "too few entries for a volume of 4 slices" in widget.progress.status.text()
+    size.field.value = "40, 8, eight"
+    press(widget, qtbot)
+    assert "Voxel size: " in widget.progress.status.text()
+    size.field.value = "40, 8, 8"
+    assert size.note.text() == "as entered here"
+    press(widget, qtbot)
+    written = open_volume(tmp_path / "out.zarr" / "labels" / "painted")
+    assert written.voxel_size_nm == (40, 8, 8)
+    assert written.origin_nm == (120, 16, 24)  # as many voxels as it lies from the others
+    np.testing.assert_array_equal(written.array[...], cells())
+
+    # What the layer is given meanwhile counts, and is shown.
+    painted.scale, painted.units = (50, 10, 10), "nm"
+    widget.destination.value = str(tmp_path / "again.zarr")
+    press(widget, qtbot)
+    assert size.field.value == "50, 10, 10"
+    assert open_volume(tmp_path / "again.zarr" / "labels" / "painted").voxel_size_nm == (50, 10, 10)
+
+    plane = viewer.add_labels(cells()[0], name="plane")
+    widget.source.choose(plane, "labels")
+    size.field.value = "8, 4"
+    widget.destination.value = str(tmp_path / "plane.zarr")
+    press(widget, qtbot)
+    assert size.field.value == "8, 8, 4"
+    assert open_volume(tmp_path / "plane.zarr" / "labels" / "plane").voxel_size_nm == (8, 8, 4)
+
+
+def test_the_size_of_a_file_is_its_own_unless_one_is_typed(opened, qtbot, tmp_path: Path) -> None:
+    _, widget = opened
+    with h5py.File(tmp_path / "one.h5", "w") as file:
+        file["labels"] = cells()
+    widget.source.setCurrentText(FROM_FILE)
+    widget.path.value = str(tmp_path / "one.h5")
+    assert widget.size.note.isHidden()
+    for typed, name in (("40, 8, 8", "first"), (None, "second")):
+        widget.size.field.value = typed
+        widget.destination.value = str(tmp_path / f"{name}.zarr")
+        press(widget, qtbot)
+        assert open_volume(tmp_path / f"{name}.zarr" / "labels" / "labels").voxel_size_nm == (40, 8, 8)
+        widget.path.value = str(tmp_path / "first.zarr" / "labels" / "labels")
+
+
 def test_what_cannot_be_exported_is_said(opened, qtbot, tmp_path: Path) -> None:
     viewer, widget = opened
     notification_manager.records.clear()
@@ -297,6 +364,22 @@ def test_what_a_file_does_not_keep_of_a_layer_is_said() -> None:
     ]
     for look in looks:
         assert "does not keep" in exporting.left_out(Labels(cells()[0], **look))
+
+
+def test_a_transform_that_only_moves_a_layer_is_kept_as_its_place() -> None:
+    moved = np.eye(4)
+    moved[:3, 3] = (80, -16, 24)
+    layer = Labels(cells(), **PLACE, translate=(400, 80, 160), affine=moved)
+    assert exporting.left_out(layer) == ""
+    assert exporting.layer_volume(layer).origin_nm == tuple(layer.data_to_world((0, 0, 0))) == (480, 64, 184)
+    # Without units it is counted in voxels.
+    plain = Labels(cells(), scale=(1, 2, 2), translate=(3, 4, 6), affine=moved)
+    assert exporting.layer_volume(plain, VOXEL_SIZE_NM).origin_nm == (3320, -48, 120)
+    # Where the transform does more than that, its parts cannot be told apart.
+    moved[0, 0] = 2
+    scaled = Labels(cells(), **PLACE, translate=(400, 80, 160), affine=moved)
+    assert "does not keep" in exporting.left_out(scaled)
+    assert exporting.layer_volume(scaled).origin_nm == (400, 80, 160)
 
 
 @pytest.mark.parametrize("how", ["button", "dock"])

@@ -22,6 +22,7 @@ from napari_nnunet_em.config import (
     Settings,
 )
 from napari_nnunet_em.errors import SettingsError
+from napari_nnunet_em.export import ExportSettings
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.model import ModelBundle
 
@@ -134,6 +135,15 @@ def test_what_cannot_be_used_is_named_by_its_title() -> None:
     form = SettingsForm(PredictionSettings, [Field(PredictionSettings, "tta")])
     form["tta"].value = "diagonal"
     with pytest.raises(SettingsError, match=r"^Flips: 'diagonal' cannot be used"):
+        form.settings()
+
+
+def test_a_check_of_ours_is_said_in_its_own_words() -> None:
+    form = SettingsForm(ExportSettings, [Field(ExportSettings, "region")])
+    form["region"].value = "all of it"
+    with pytest.raises(
+        SettingsError, match=r"^Region: 'all of it' cannot be used \(The region 'all of it' ca"
+    ):
         form.settings()
 
 

@@ -23,7 +23,7 @@ from napari_nnunet_em._napari.layers.voxels import level_zero
 from napari_nnunet_em._napari.objects import preview_worker
 from napari_nnunet_em._napari.objects.dock import ObjectsWidget
 from napari_nnunet_em._napari.objects.preview_layers import PreviewLayers
-from napari_nnunet_em._napari.objects.source import segmented_volume
+from napari_nnunet_em._napari.objects.source import object_source, segmented_volume
 from napari_nnunet_em._napari.threads.graphics import load_triton_beside_opengl
 from napari_nnunet_em.config import InstanceSettings, Job
 from napari_nnunet_em.errors import InputError
@@ -191,6 +191,27 @@ def test_the_preview_follows_the_view_and_shows_why(opened, qtbot) -> None:
     settle(widget, qtbot)
     widget.live.setChecked(False)
     assert not [x for x in viewer.layers if PREVIEW_KEY in x.metadata]
+
+
+def test_slices_either_side_are_those_of_the_plane_on_screen_beside_a_series(opened, qtbot) -> None:
+    viewer, widget = opened
+    probability = blobs()
+    layer = viewer.add_image(probability, name="foreign")
+    viewer.add_image(np.zeros((2, *probability.shape), np.uint8), name="series")
+    widget.choose_layer(layer)
+    widget.slices.setValue(3)
+    viewer.dims.order = (0, 2, 1, 3)  # x-z planes; y is the slider
+    viewer.dims.set_current_step(2, 60)
+    settle(widget, qtbot)
+    qtbot.waitUntil(lambda: in_place(viewer, layer)[1] == slice(57, 64), timeout=MINUTE)
+    assert in_place(viewer, layer)[0] == slice(0, 20)
+
+
+def test_a_series_is_refused_without_speaking_of_a_model() -> None:
+    with pytest.raises(
+        InputError, match="has 3 entries along its first axis, but one channel is needed: split"
+    ):
+        object_source(Image(np.zeros((3, 4, 8, 8), np.uint8), name="series"), None, None)
 
 
 def test_the_preview_stays_upon_its_layer_when_that_is_given_its_voxel_size() -> None:

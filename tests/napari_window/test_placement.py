@@ -10,7 +10,8 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_nnunet_em._napari.layers.placement import result_placement
-from napari_nnunet_em._napari.layers.viewing import visible_box
+from napari_nnunet_em._napari.layers.regions import RegionChoice, RegionKind
+from napari_nnunet_em._napari.layers.viewing import slicing_axis, visible_box
 from napari_nnunet_em._napari.layers.voxels import layer_shape, layer_voxel_size
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box
@@ -138,6 +139,25 @@ def test_other_planes_can_be_in_view() -> None:
     assert visible_box(viewer, layer) == Box((1, 7, 10), (6, 8, 41))
 
 
+@pytest.mark.parametrize("beside", [None, (3, 6, 40, 50), (2, 3, 6, 40, 50)])
+def test_slices_are_taken_across_the_axis_that_is_not_on_the_canvas(beside) -> None:
+    layer = image()
+    viewer = viewer_with(layer)
+    plane = viewer.add_image(np.zeros((40, 50), np.uint8))
+    if beside is not None:
+        viewer.add_image(np.zeros(beside, np.uint8))
+    before = tuple(range(viewer.dims.ndim - 3))
+    for across in range(3):
+        shown = [axis for axis in range(3) if axis != across]
+        viewer.dims.order = (*before, *(len(before) + axis for axis in (across, *shown)))
+        assert slicing_axis(viewer, layer) == across
+        assert slicing_axis(viewer, plane) == across  # it has one slice across z
+    viewer.dims.order = (
+        (1, 0, 2) if beside is None else (len(before) + 1, *before, len(before), len(before) + 2)
+    )
+    assert slicing_axis(viewer, layer) == 1
+
+
 def test_a_2d_layer_has_one_slice() -> None:
     layer = image((40, 50))
     assert visible_box(viewer_with(layer, step=0), layer) == Box((0, 10, 10), (1, 31, 41))
@@ -149,8 +169,11 @@ def test_a_3d_view_and_an_empty_view_are_refused() -> None:
     with pytest.raises(InputError, match="No voxel of the layer"):
         visible_box(viewer, layer)
     viewer.dims.ndisplay = 3
-    with pytest.raises(InputError, match="three-dimensional"):
+    with pytest.raises(InputError, match=r"three-dimensional.*2D view \(Ctrl\+Y\)\.$"):
         visible_box(viewer, layer)
+    # Only where a form offers it.
+    with pytest.raises(InputError, match=r"three-dimensional.*, or choose the whole volume\.$"):
+        RegionChoice(RegionKind.VIEW).box(viewer, layer)
 
 
 @given(

@@ -16,6 +16,7 @@ from napari_nnunet_em import pipeline
 from napari_nnunet_em._napari.layers.marks import STORE_KEY
 from napari_nnunet_em._napari.layers.voxels import level_zero
 from napari_nnunet_em.io import open_volume
+from napari_nnunet_em.quantities import count
 from napari_nnunet_em.testing.tiny_models import make_model_folder
 
 from .conftest import PLACE, VOXEL_SIZE_NM, Stepwise
@@ -87,7 +88,7 @@ def test_segment_fills_in_stops_resumes_and_equals_a_headless_run(
         np.testing.assert_allclose(result.scale, VOXEL_SIZE_NM)
         np.testing.assert_allclose(result.extent.world, viewer.layers["em"].extent.world)
         assert {str(unit) for unit in result.units} == {"nanometer"}
-    assert f"Found {len(table)} mitochondria" in widget.progress.status.text()
+    assert f"Found {count(len(table), 'object')} (mitochondria)" in widget.progress.status.text()
     assert [name for name in notes() if "rror" in name] == []
 
 

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_nnunet_em._napari.layers.voxels import level_zero
 from napari_nnunet_em._napari.segment.dock import SegmentWidget
 from napari_nnunet_em._napari.segment.model_card import CardDialog
+from napari_nnunet_em._napari.segment.words import waiting_text
 from napari_nnunet_em._napari.threads.activity import ActivityBar
 from napari_nnunet_em.config import Planes
 from napari_nnunet_em.progress import ProgressEvent, Stage
@@ -145,11 +146,51 @@ def test_a_broken_model_is_explained_and_cannot_be_run(
     broken.write_bytes(b"no zip")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(broken), ""))
     widget.models.models.activated.emit(widget.models.models.findText("Choose a zip or checkpoint …"))
-    widget.start()
-    assert "still being read" in notification_manager.records[-1].message
+    widget.start()  # what is asked for waits until the model has been read
     qtbot.waitUntil(lambda: "broken.zip" in widget.models.note.text(), timeout=MINUTE)
-    widget.start()
     assert "is no model" in notification_manager.records[-1].message
+    assert "is no model" in widget.progress.status.text()
+    assert not widget.waits
+
+
+def test_what_is_asked_for_while_the_model_is_read_begins_by_itself(
+    make_napari_viewer_proxy, em, qtbot, monkeypatch
+) -> None:
+    viewer = make_napari_viewer_proxy(show=True)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    viewer.add_image(em, **PLACE)
+    picker, progress = widget.models, widget.progress
+    asked: list[str] = []
+    monkeypatch.setattr(widget.jobs, "submit", lambda request: asked.append(request.job.model.path))
+    monkeypatch.setattr(widget.previews, "show", lambda request: asked.append("preview"))
+
+    def press(button) -> None:
+        # Begins to read in a timer, so no thread can have answered before the press.
+        picker.choose("mitochondria-2d")
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        assert widget.waits
+
+    press(progress.start_button)
+    assert progress.status.text() == waiting_text("segmentation begins")
+    qtbot.mouseClick(progress.stop_button, Qt.MouseButton.LeftButton)
+    assert not widget.waits
+    assert progress.status.text() == ""
+    qtbot.waitUntil(lambda: picker.chosen.bundle is not None, timeout=MINUTE)
+    assert asked == []  # it was taken back
+
+    press(progress.start_button)
+    qtbot.waitUntil(lambda: asked == ["mitochondria-2d"], timeout=MINUTE)
+    assert not widget.waits
+    assert progress.stop_button.isHidden()
+    press(progress.start_button)
+    press(progress.preview_button)  # the last counts
+    qtbot.waitUntil(lambda: asked[1:] == ["preview"], timeout=MINUTE)
+
+    viewer.layers.clear()
+    picker.choose("mitochondria-2d")
+    widget.start()
+    assert not widget.waits
+    assert "no image layer" in progress.status.text()
 
 
 def test_the_card_of_a_model_can_be_read(make_napari_viewer_proxy, qtbot) -> None:

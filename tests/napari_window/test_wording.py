@@ -15,7 +15,13 @@ from napari_nnunet_em._napari.segment.choices import (
     planes_choices,
     preset_choices,
 )
-from napari_nnunet_em._napari.segment.words import button_text, model_note, short_licence, voxel_size_note
+from napari_nnunet_em._napari.segment.words import (
+    button_text,
+    model_note,
+    short_licence,
+    voxel_size_note,
+    waiting_text,
+)
 from napari_nnunet_em._napari.words import as_text, error_note
 from napari_nnunet_em.config import InputSettings, ModelSettings, Planes, PredictionSettings, Preset
 from napari_nnunet_em.model import ModelBundle
@@ -127,8 +133,18 @@ def test_every_stage_has_words() -> None:
 
 
 def test_the_last_line_counts_objects_and_says_where_they_are(tmp_path) -> None:
-    assert finished_text({"mitochondria": 41}, tmp_path) == f"Found 41 mitochondria. Saved in {tmp_path}"
+    several = {"mitochondria": 1041, "nucleus": 1, "vesicles": 0}
+    found = "1,041 objects (mitochondria), 1 object (nucleus), no objects (vesicles)"
+    assert finished_text(several, tmp_path) == f"Found {found}. Saved in {tmp_path}"
+    # What is made of somebody else's probability has no name but this.
+    assert finished_text({"objects": 1}, tmp_path) == f"Found 1 object. Saved in {tmp_path}"
+    assert finished_text({"objects": 2}, tmp_path) == f"Found 2 objects. Saved in {tmp_path}"
     assert finished_text({}, tmp_path).startswith("Found no objects.")
+
+
+def test_what_waits_for_the_model_is_named() -> None:
+    said = waiting_text("preview begins")
+    assert said == "Reading the model; the preview begins by itself when that is done."
 
 
 def test_a_window_names_no_options_of_the_command_line() -> None:

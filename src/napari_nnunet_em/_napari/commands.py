@@ -48,7 +48,7 @@ def segment_layer(viewer: Viewer) -> None:
     """Segment the selected image with the settings of the Segment dock."""
     dock = _segment_dock(viewer)
     dock.inputs.choose_layer(_selected(viewer))
-    dock.once_ready(dock.start)
+    dock.start()
 
 
 @_says_why_not
@@ -58,14 +58,13 @@ def preview_view(viewer: Viewer) -> None:
     layer = viewer.layers.selection.active
     if layer is not None and dock.inputs.offers(_plain(layer)):
         dock.inputs.choose_layer(_plain(layer))
-    dock.once_ready(dock.preview)
+    dock.preview()
 
 
 @_says_why_not
 def save_job(viewer: Viewer) -> None:
     """Save the job of the Segment dock as a file, for the command line and the cluster."""
-    dock = _segment_dock(viewer)
-    dock.once_ready(dock.ask_and_save_job)
+    _segment_dock(viewer).ask_and_save_job()
 
 
 @_says_why_not
@@ -78,7 +77,7 @@ def pause_segmentation(viewer: Viewer) -> None:
 def stop_segmentation(viewer: Viewer) -> None:
     """Stop the job, or else the preview, of the Segment dock."""
     dock = _running_dock(viewer)
-    if not dock.busy:
+    if not (dock.busy or dock.waits):
         raise SettingsError("No segmentation or preview is running here that could be stopped.")
     dock.stop()
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage.segmentation import find_boundaries
 
 from napari_nnunet_em.evaluation import InstanceScores
+from napari_nnunet_em.quantities import count
 
 Colour = tuple[int, int, int]
 Labels = npt.NDArray[np.integer[Any]]
@@ -62,8 +63,8 @@ def overlay_picture(
     n_true, n_found = (scores.true_positives + n for n in (scores.false_negatives, scores.false_positives))
     heads = [
         f"EM image, slice {z + 1} of {len(raw)}",
-        f"Truth: {n_true} objects",
-        f"Found: {n_found} objects, F1 {scores.f1:.2f}",
+        f"Truth: {count(n_true, 'object')}",
+        f"Found: {count(n_found, 'object')}, F1 {scores.f1:.2f}",
     ]
     foot = (
         f"Numbers are for the whole volume. Same colour: matched with IoU above {scores.iou_threshold:g}. "

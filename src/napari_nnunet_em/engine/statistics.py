@@ -18,6 +18,7 @@ from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box, Shape, as_shape, iter_blocks
 from napari_nnunet_em.io import Volume
 from napari_nnunet_em.progress import Steps
+from napari_nnunet_em.quantities import count
 
 _BLOCK_BYTES = 16 << 20
 _HISTOGRAM_BITS = 16
@@ -174,7 +175,8 @@ def read_checked(volume: Volume, boxes: Sequence[Box]) -> Iterator[tuple[Box, ND
             if bad.any():
                 where = np.argwhere(bad)[0][1:] + box.start
                 raise InputError(
-                    f"{volume.origin} holds {int(bad.sum())} voxels that are NaN or infinite (the first at "
+                    f"{volume.origin} holds {count(int(bad.sum()), 'voxel that is', 'voxels that are')} "
+                    f"NaN or infinite (the first at "
                     f"z, y, x = {', '.join(map(str, where))}); replace them by numbers, for example by "
                     "numpy.nan_to_num, since one of them spoils the normalisation of the whole volume."
                 )

@@ -56,8 +56,7 @@ def _spec(task: ExportTask, kind: Kind, dtype: np.dtype[Any], stands_for: str | 
     if task.voxel_size_nm is None or task.origin_nm is None:
         raise InputError(
             f"{task.volume.origin} states no voxel size, and OME-Zarr stores one: state it "
-            "(--voxel-size-nm), or give the layer a scale with a unit of length, in napari's console with "
-            "layer.scale = (40, 8, 8) and layer.units = 'nm'."
+            "(--voxel-size-nm); the dock Export labels in napari has a field for it."
         )
     packed = task.compression is Compression.ZSTD
     plain = kind is Kind.LABELS or stands_for is not None

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from napari_nnunet_em.config import InstanceSettings
-from napari_nnunet_em.errors import InputError, OutputError, SettingsError
+from napari_nnunet_em.errors import InputError, OutputError, SettingsError, refusal_reason
 from napari_nnunet_em.io.staging import replacing
 
 _SUFFIX = ".yaml"
@@ -76,7 +76,7 @@ class PresetStore:
             which = ".".join(str(part) for part in first["loc"]) or "the settings"
             raise SettingsError(
                 f"The preset {file} cannot be used: {which} is {first['input']!r} "
-                f"({first['msg'].lower()}); correct it there, or save the preset again."
+                f"({refusal_reason(first)}); correct it there, or save the preset again."
             ) from error
 
     def save(self, name: str, settings: InstanceSettings) -> Path:

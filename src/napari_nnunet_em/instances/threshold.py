@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from napari_nnunet_em.errors import InputError
 
+_OVERSHOOT = 0.1
+"""How far beyond 0 and 1 floats may lie before it is said: what is interpolated overshoots a little."""
+
 
 def is_bytes(dtype: np.dtype[Any]) -> bool:
     """Whether probabilities of this type are stored as 0 to 255; as fractions otherwise.
@@ -23,6 +26,27 @@ def is_bytes(dtype: np.dtype[Any]) -> bool:
     raise InputError(
         f"Probabilities stored as {dtype} are not understood: store them as uint8 (0 to 255) or as floats."
     )
+
+
+def beyond_probability(values: NDArray[Any]) -> tuple[float, float] | None:
+    """The ends of values that are no probabilities, such as those of a raw image; None where they may be.
+
+    Parameters
+    ----------
+    values : array, any shape, uint8 or float
+        As stored. All bytes may be probabilities. So may floats a little outside of 0 to 1, for resampling
+        and rounding lead there; NaN does not count.
+
+    Returns
+    -------
+    tuple of float, or None
+        The smallest and the largest value.
+    """
+    if is_bytes(values.dtype) or not values.size:
+        return None
+    smallest, largest = float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
+    outside = smallest < -_OVERSHOOT or largest > 1 + _OVERSHOOT
+    return (smallest, largest) if outside else None
 
 
 def is_above(probability: NDArray[Any], threshold: float) -> NDArray[np.bool_]:

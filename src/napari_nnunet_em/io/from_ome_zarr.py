@@ -12,7 +12,7 @@ import ome_zarr_models.v05.multiscales as v05
 from ome_zarr_models.common.coordinate_transformations import VectorScale, VectorTranslation
 from pydantic import ValidationError
 
-from napari_nnunet_em.errors import InputError
+from napari_nnunet_em.errors import InputError, refusal_reason
 from napari_nnunet_em.io.voxel_size import StoredVoxelSize, nm_per_unit, positive_length
 
 SOURCE = "OME-Zarr scale"
@@ -71,7 +71,7 @@ def read_ome_image(attributes: Mapping[str, Any], origin: str) -> OmeImage:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InputError(_refusal(origin, f"{where or 'multiscales'}: {first['msg']}")) from error
+        raise InputError(_refusal(origin, f"{where or 'multiscales'}: {refusal_reason(first)}")) from error
 
 
 def _refusal(origin: str, why: str) -> str:

@@ -10,6 +10,7 @@ from napari.layers import Image, Labels, Layer
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_nnunet_em._napari.export.exporting import layer_volume, left_out, run_export
+from napari_nnunet_em._napari.export.size_row import SizeRow
 from napari_nnunet_em._napari.export.words import export_note
 from napari_nnunet_em._napari.forms.form import Field, SettingsForm
 from napari_nnunet_em._napari.forms.frame import DockWidget
@@ -30,7 +31,7 @@ from napari_nnunet_em._napari.forms.task_panel import TaskPanel
 from napari_nnunet_em._napari.layers.levels import full_level
 from napari_nnunet_em._napari.words import error_note
 from napari_nnunet_em.errors import InputError, NnunetEmError
-from napari_nnunet_em.export import ExportSettings, Format, Values, choose_format, renamed
+from napari_nnunet_em.export import ExportSettings, Format, Values, choose_format, open_source, renamed
 from napari_nnunet_em.export.formats import FORMATS, format_of
 from napari_nnunet_em.export.landing import check_destination
 from napari_nnunet_em.export.settings import ExportFiles
@@ -76,6 +77,7 @@ class ExportWidget(DockWidget):
         self.path.widget.changed.connect(self._on_path)
         self.destination.widget.changed.connect(self._on_destination)
         self.form["format"].widget.changed.connect(self._on_format)
+        self.size.field.widget.changed.connect(self._say)
         for name in ("overwrite", *_MORE):
             self.form[name].widget.changed.connect(self._say)
         self.progress.started.connect(self.start)
@@ -90,6 +92,7 @@ class ExportWidget(DockWidget):
         add_row(top, "Source", self.source)
         self._file_row = add_wide_row(top, "File or folder", self.path.widget.native)
         add_row(top, "Volume in it", self.inside)
+        self.size = SizeRow(top, self)
         add_row(top, "Region", self.region)
         top.addRow(self.region.note)
         add_field(top, self.form["region"])
@@ -144,18 +147,21 @@ class ExportWidget(DockWidget):
         layer = self.source.layer
         return None if layer is None else layer.name
 
-    def _chosen(self) -> tuple[Volume | str, Values]:
+    def _chosen(self) -> tuple[Volume | partial[Volume], Values]:
         layer = self.source.layer
+        self.size.follow_layer(layer)  # it may have been given another scale meanwhile
+        size = self.size.typed()
         if layer is not None:
-            return layer_volume(layer), Values.LABELS if isinstance(layer, Labels) else Values.IMAGE
+            return layer_volume(layer, size), Values.LABELS if isinstance(layer, Labels) else Values.IMAGE
         if self.inside.currentIndex() >= 0 and self._choices:
             choice = self._choices[self.inside.currentIndex()]
             # The root of an image with labels is the image itself, chosen by its name.
             labels_beside = choice.name == "" and len(self._choices) > 1
-            return f"{choice.address}/0" if labels_beside else choice.address, Values.AUTO
+            address = f"{choice.address}/0" if labels_beside else choice.address
+            return partial(open_source, address, voxel_size_nm=size), Values.AUTO
         if self.path.value in ("", "."):
             raise InputError("There is no source: choose a layer, or a file or folder.")
-        return self.path.value, Values.AUTO
+        return partial(open_source, self.path.value, voxel_size_nm=size), Values.AUTO
 
     def _chosen_region(self) -> Box | str | None:
         layer = self.source.layer
@@ -174,6 +180,7 @@ class ExportWidget(DockWidget):
     def _on_source(self, _index: int = 0) -> None:
         layer = self.source.layer
         from_file = layer is None
+        self.size.follow_layer(layer)
         self.region.follow_layer(layer, None if layer is None else full_level(layer))
         self.form["name"].widget.native.setPlaceholderText(self._own_name() or "")
         for widget in (self.region, self.region.note):
@@ -217,6 +224,7 @@ class ExportWidget(DockWidget):
         """What will be written, or why it cannot be."""
         self.progress.forget_declined()
         path = self._destination()
+        self.size.say(format_of(path) or self.form["format"].value)
         if not path.name:
             self.note.setText("")
             return

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from napari_nnunet_em._napari.forms.field_widgets import Choices, declared_unit, make_widget
 from napari_nnunet_em._napari.words import as_text
 from napari_nnunet_em.config import Settings
-from napari_nnunet_em.errors import SettingsError
+from napari_nnunet_em.errors import SettingsError, refusal_reason
 from napari_nnunet_em.export import Format
 
 S = TypeVar("S", bound=Settings)
@@ -142,6 +142,6 @@ def validated(group: type[S], values: Mapping[str, Any]) -> S:
         info = group.model_fields.get(name)
         title = (info.title if info else None) or name or "The settings"
         raise SettingsError(
-            f"{title}: {first['input']!r} cannot be used ({first['msg'].lower()}); "
+            f"{title}: {first['input']!r} cannot be used ({refusal_reason(first)}); "
             f"{info.description if info and info.description else 'please correct it.'}"
         ) from error

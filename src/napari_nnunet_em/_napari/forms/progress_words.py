@@ -9,7 +9,7 @@ from pathlib import Path
 
 from napari_nnunet_em._napari.words import without_options
 from napari_nnunet_em.progress import STAGE_WORDS, ProgressEvent, Stage
-from napari_nnunet_em.quantities import duration, rate
+from napari_nnunet_em.quantities import count, duration, rate
 
 STOPPED_TEXT = "Stopped. Finished blocks are kept; the button above continues there."
 
@@ -40,9 +40,17 @@ def first_line(text: str) -> str:
 
 
 def finished_text(counts: Mapping[str, int], store: Path) -> str:
-    """What was found and where it is, such as ``41 mitochondria, saved in result.zarr``."""
-    found = ", ".join(f"{count} {name}" for name, count in counts.items())
+    """What was found and where it is: ``Found 41 objects (mitochondria). Saved in result.zarr``.
+
+    Classes are named as their model names them, which may be in the singular, the plural or short.
+    """
+    found = ", ".join(_found(name, number) for name, number in counts.items())
     return f"Found {found or 'no objects'}. Saved in {store}"
+
+
+def _found(class_name: str, number: int) -> str:
+    objects = count(number, "object") if number else "no objects"
+    return objects if class_name in ("object", "objects") else f"{objects} ({class_name})"
 
 
 def queue_text(title: str, store: Path) -> str:

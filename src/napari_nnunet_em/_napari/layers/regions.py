@@ -13,7 +13,7 @@ from napari_nnunet_em._napari.layers.viewing import spatial_box, visible_box, vo
 from napari_nnunet_em._napari.layers.voxels import layer_shape
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.geometry import Box, Shape, as_shape
-from napari_nnunet_em.quantities import extent
+from napari_nnunet_em.quantities import count, extent
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -60,7 +60,10 @@ class RegionChoice:
             Where the view or the rectangle shows no part of the layer.
         """
         if self.kind is RegionKind.VIEW:
-            return visible_box(viewer, layer, self.around)
+            try:
+                return visible_box(viewer, layer, self.around)
+            except InputError as error:
+                raise InputError(f"{str(error).rstrip('.')}, or choose the whole volume.") from error
         if self.kind is RegionKind.RECTANGLE:
             if self.shapes is None:
                 raise InputError(
@@ -105,8 +108,8 @@ def shape_box(shapes: Shapes, layer: Layer, slices: tuple[int, int]) -> Box:
         z, *plane = layer_shape(layer)
         raise InputError(
             f"The rectangle in {shapes.name!r}, at slices {slices[0]} to {slices[1] - 1}, lies outside "
-            f"{layer.name!r}, which has {z} slices of {extent(plane)} pixels: move it onto the image, or "
-            "choose other slices."
+            f"{layer.name!r}, which has {count(z, 'slice')} of {extent(plane)} pixels: move it "
+            "onto the image, or choose other slices."
         )
     return box
 

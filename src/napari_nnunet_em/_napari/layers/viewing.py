@@ -46,29 +46,31 @@ def visible_box(viewer: ViewerModel, layer: Layer, around: int = 0) -> Box:
     if viewer.dims.ndisplay == 3:
         raise InputError(
             "The current view is three-dimensional, so it does not show one part of the volume: "
-            "switch to the 2D view (Ctrl+Y), or choose the whole volume."
+            "switch to the 2D view (Ctrl+Y)."
         )
     spatial = min(layer.ndim, 3)
     corners = np.array([layer.world_to_data(c)[-spatial:] for c in _canvas_corners(viewer, layer)])
     start, stop = voxels_around(corners)
     box = spatial_box(start, stop).intersect(Box.whole(layer_shape(layer)))
     if box.size:
-        hidden = set(range(viewer.dims.ndim)) - set(viewer.dims.displayed)
-        across = [axis - viewer.dims.ndim + 3 for axis in hidden]
+        across = _axes_across(viewer)
         box = box.grow([around if axis in across else 0 for axis in range(3)])
         box = box.intersect(Box.whole(layer_shape(layer)))
     if box.size == 0:
-        raise InputError(
-            f"No voxel of the layer {layer.name!r} is in the current view: move it into view, "
-            "or choose the whole volume."
-        )
+        raise InputError(f"No voxel of the layer {layer.name!r} is in the current view: move it into view.")
     return box
 
 
 def slicing_axis(viewer: ViewerModel, layer: Layer) -> int:
     """Axis of a layer, 0 for z to 2 for x, across which slices are shown; z where that is none of its own."""
-    order = viewer.dims.order[0] - (viewer.dims.ndim - layer.ndim)
-    return max(int(3 - layer.ndim + order), 0)
+    own = range(3 - min(layer.ndim, 3), 3)
+    return next((axis for axis in _axes_across(viewer) if axis in own), 0)
+
+
+def _axes_across(viewer: ViewerModel) -> list[int]:
+    """Axes that are not on the canvas: 0 for z to 2 for x, and below 0 those before them, such as time."""
+    dims = viewer.dims
+    return sorted(axis - dims.ndim + 3 for axis in set(range(dims.ndim)) - set(dims.displayed))
 
 
 def voxels_around(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

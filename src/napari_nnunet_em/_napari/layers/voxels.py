@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_nnunet_em.errors import SettingsError
 from napari_nnunet_em.geometry import Shape, as_shape
 
 if TYPE_CHECKING:
@@ -60,6 +61,31 @@ def layer_voxel_size(layer: Layer) -> KnownSize:
     if noted is not None and len(noted) in (2, 3):
         return KnownSize(_three([float(s) for s in noted]), "layer metadata")
     return KnownSize(None, "unknown")
+
+
+def with_thickness(typed: str | None, shape: Shape | None = None) -> str | None:
+    """A voxel size as typed, with the thickness of a single slice where it is left out: that of a pixel.
+
+    Parameters
+    ----------
+    typed : str or None
+        ``z, y, x``, or ``y, x`` for a single slice; None where nothing is typed.
+    shape : tuple of int, (z, y, x), or None
+        Voxels of the volume; None completes two entries unasked.
+
+    Raises
+    ------
+    SettingsError
+        For two entries of a volume of several slices.
+    """
+    if typed is None or typed.count(",") != 1:
+        return typed
+    if shape is not None and shape[0] > 1:
+        raise SettingsError(
+            f"The voxel size {typed!r} has too few entries for a volume of {shape[0]} slices: "
+            "enter it as z, y, x in nm, such as 40, 8, 8."
+        )
+    return f"{typed.partition(',')[0].strip()}, {typed}"
 
 
 def length_in_nm(values: Sequence[float], units: Sequence[Any]) -> tuple[float, ...] | None:

@@ -10,6 +10,7 @@ from napari_nnunet_em._napari.forms.object_fields import follow_split, object_fo
 from napari_nnunet_em._napari.forms.rows import add_field, add_row, column, form_layout, note_label, section
 from napari_nnunet_em._napari.forms.size_plot import SizePlot
 from napari_nnunet_em._napari.forms.sliders import SliderRow
+from napari_nnunet_em._napari.layers.voxels import with_thickness
 from napari_nnunet_em._napari.objects.preset_row import PresetRow
 from napari_nnunet_em._napari.objects.preview_layers import BOUNDARIES, HEIGHTS, SEEDS
 from napari_nnunet_em._napari.words import error_note
@@ -111,8 +112,8 @@ class ObjectsInputs(QWidget):  # type: ignore[misc]
             For what is no voxel size.
         """
         typed = self.size.value
-        if typed is not None and typed.count(",") == 1:
-            self.size.value = f"{typed.partition(',')[0].strip()}, {typed}"
+        if typed != (complete := with_thickness(typed)):
+            self.size.value = complete
         form: SettingsForm[InputSettings] = SettingsForm(InputSettings, [self.size])
         return form.settings(path="layer").voxel_size_nm
 

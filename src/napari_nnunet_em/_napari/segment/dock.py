@@ -25,7 +25,7 @@ from napari_nnunet_em._napari.segment.previewing import PreviewEnd, PreviewRun, 
 from napari_nnunet_em._napari.segment.remembered import remembered_folders
 from napari_nnunet_em._napari.segment.resume_offer import ResumeOffer
 from napari_nnunet_em._napari.segment.resuming import Search, folders_to_search, resumed, search_unfinished
-from napari_nnunet_em._napari.segment.words import button_text
+from napari_nnunet_em._napari.segment.words import button_text, waiting_text
 from napari_nnunet_em._napari.threads.collecting import OldObjects
 from napari_nnunet_em._napari.threads.libraries import load_libraries
 from napari_nnunet_em._napari.threads.outcome import Ending, RunOutcome
@@ -113,8 +113,15 @@ class SegmentWidget(DockWidget):
         """Offer the layers that there are now; napari calls this when they change."""
         self.inputs.reset_choices()
 
+    @property
+    def waits(self) -> bool:
+        """Whether something was asked for that begins when the model has been read."""
+        return self._waiting is not None
+
     def start(self) -> None:
         """Segment what is chosen, now or after what runs; what cannot be done is said in a notification."""
+        if self._wait_for_model(self.start, "segmentation begins"):
+            return
         try:
             request = self.inputs.request()
             self.previews.stop()
@@ -124,6 +131,8 @@ class SegmentWidget(DockWidget):
 
     def preview(self) -> None:
         """Predict what is on the canvas, instead of any preview that is under way."""
+        if self._wait_for_model(self.preview, "preview begins"):
+            return
         try:
             self.previews.show(self.inputs.preview_request())
         except NnunetEmError as error:
@@ -144,6 +153,8 @@ class SegmentWidget(DockWidget):
 
     def ask_and_save_job(self) -> None:
         """Ask where to write the job as a file."""
+        if self._wait_for_model(self.ask_and_save_job, "dialog opens"):
+            return
         output = Path(self.form.output["path"].value)
         proposed = output.with_suffix(".yaml") if output.name else Path("job.yaml")
         kinds = "Jobs (*.yaml *.yml)"
@@ -152,16 +163,30 @@ class SegmentWidget(DockWidget):
             path = Path(chosen)
             self.save_job(path if path.suffix else path.with_suffix(".yaml"))
 
-    def once_ready(self, action: Callable[[], None]) -> None:
-        """Do something now, or as soon as the chosen model has been read."""
-        self._waiting = action
-        self._on_ready()
+    def _wait_for_model(self, action: Callable[[], None], then: str) -> bool:
+        """Whether the chosen model is still being read; `action` is then done when it has been.
+
+        What is asked for last counts. Without a layer nothing waits, for that is to be said at once.
+        """
+        waits = self.models.chosen.opening and self.layer is not None
+        self._waiting = action if waits else None
+        if waits and self.jobs.busy:
+            show_info(waiting_text(then))
+        elif waits:
+            self.progress.wait(waiting_text(then))
+        return waits
 
     def _on_ready(self) -> None:
         action = self._waiting
         if action is not None and not self.models.chosen.opening:
-            self._waiting = None
+            self._take_back()
             action()
+
+    def _take_back(self) -> None:
+        """Forget what was to begin when the model has been read."""
+        if self._waiting is not None and not self.busy:
+            self.progress.rest("")
+        self._waiting = None
 
     def toggle_pause(self) -> None:
         """Pause the running job, or let it go on; raises `SettingsError` where none runs."""
@@ -170,11 +195,15 @@ class SegmentWidget(DockWidget):
         self.progress.pause_button.toggle()
 
     def stop(self) -> None:
-        """Stop the running job after the block in hand, or else the preview."""
+        """Stop the running job after the block in hand, or else the preview and what waits for the model.
+
+        Beside a job, what waits for its model goes on waiting, as the other jobs of the queue do.
+        """
         if self.jobs.busy:
             self.jobs.stop()
         else:
             self.previews.stop()
+            self._take_back()
         if self.busy:
             self.progress.stopping()
 

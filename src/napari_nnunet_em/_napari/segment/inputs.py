@@ -167,7 +167,9 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
         return Request(job, volume, layer, chosen.class_names, near)
 
     def draft(self) -> Draft | None:
-        """The job as far as it is filled in; None without a layer or model. Nothing in the form is changed.
+        """The job as far as it is filled in; nothing in the form is changed.
+
+        None without a layer, a model or a voxel size: the form says so where it is to be chosen or typed.
 
         Raises
         ------
@@ -175,7 +177,7 @@ class SegmentInputs(QWidget):  # type: ignore[misc]
             With a sentence that says what is missing or wrong.
         """
         layer, bundle = self.layer, self.models.chosen.bundle
-        if layer is None or bundle is None:
+        if layer is None or bundle is None or self.form.input["voxel_size_nm"].value is None:
             return None
         level = self.sizes.level_of(layer)
         self.form.check_voxel_size(level.shape)

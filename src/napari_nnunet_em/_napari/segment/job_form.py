@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nnunet_em._napari.forms.form import Field, SettingsForm
 from napari_nnunet_em._napari.forms.object_fields import follow_split, object_form
+from napari_nnunet_em._napari.layers.voxels import with_thickness
 from napari_nnunet_em._napari.segment.choices import (
     flip_choices,
     fold_choices,
@@ -102,19 +103,14 @@ class JobForm:
                 "The voxel size is missing and the layer does not state one: enter it as z, y, x in nm, "
                 "such as 40, 8, 8; objects are measured with it and the model is matched to it."
             )
-        if shape[0] > 1 and typed.count(",") < 2:
-            raise SettingsError(
-                f"The voxel size {typed!r} has too few entries for a volume of {shape[0]} slices: "
-                "enter it as z, y, x in nm, such as 40, 8, 8."
-            )
+        with_thickness(typed, shape)
 
     def complete_voxel_size(self) -> None:
         """Show the thickness of a single slice whose voxel size was entered without it."""
         self.input["voxel_size_nm"].value = self._voxel_size()
 
     def _voxel_size(self) -> str | None:
-        typed: str | None = self.input["voxel_size_nm"].value
-        return f"{typed.partition(',')[0].strip()}, {typed}" if typed and typed.count(",") == 1 else typed
+        return with_thickness(self.input["voxel_size_nm"].value)
 
     def job(self, input_path: str, model: dict[str, Any], region: Box | None) -> Job:
         """The job on screen.

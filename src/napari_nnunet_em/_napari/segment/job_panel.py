@@ -100,6 +100,11 @@ class JobPanel(ProgressPanel):
         self._show_running(True)
         self.pause_button.setVisible(False)
 
+    def wait(self, text: str) -> None:
+        """Something begins by itself a little later, as `text` says, and can be stopped until then."""
+        self.preview()
+        self._say(text)
+
     def stopping(self) -> None:
         """The job was asked to stop, and will as soon as it can."""
         super().stopping()

@@ -18,7 +18,7 @@ from napari_nnunet_em.model import (
     remove_model,
 )
 
-STILL_OPENING = "The model is still being read; press the button again in a moment."
+STILL_OPENING = "The model is still being read; try again in a moment."
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def layer_volume(
     layer : napari.layers.Image
         Grey values, (z, y, x) or (y, x), or (c, z, y, x) for a model with several channels.
     channels : int
-        Channels that the model expects.
+        Channels that the model expects; 1 where a layer is not meant for a model.
     voxel_size_nm : tuple of float (z, y, x)
         From the form; of the voxels of `level`.
     level : int
@@ -91,9 +91,10 @@ def layer_volume(
             "split it (Layer > Split Stack) and choose one part."
         )
     if axes == "czyx" and data.shape[0] != channels:
+        wanted = "one channel is" if channels == 1 else f"the model's {channels} channels are"
         raise InputError(
-            f"The layer {layer.name!r} has {data.shape[0]} entries along its first axis, but the model takes "
-            f"{channels} channel{'s' if channels > 1 else ''}: split it (Layer > Split Stack) and choose one."
+            f"The layer {layer.name!r} has {data.shape[0]} entries along its first axis, but {wanted} "
+            "needed: split it (Layer > Split Stack) and choose one part."
         )
     volume = io.open_volume(list(layer.data) if level and layer.multiscale else data, axes=axes)
     volume = volume.at_level(level).with_voxel_size(voxel_size_nm, "entered in napari")
@@ -107,13 +108,13 @@ def layer_channels(layer: Layer) -> int:
     return int(shape[0]) if len(shape) == 4 else 1
 
 
-def source_path(layer: Image) -> str | None:
+def source_path(layer: Layer) -> str | None:
     """The file or folder that a layer was read from, where it still exists."""
     path = layer.source.path
     return str(path) if path and Path(str(path)).exists() else None
 
 
-def known_voxel_size(layer: Image) -> KnownSize:
+def known_voxel_size(layer: Layer) -> KnownSize:
     """The voxel size that the layer states, or else its file, whose metadata napari's readers drop."""
     stated = layer_voxel_size(layer)
     path = source_path(layer)

@@ -30,6 +30,17 @@ def button_text(class_names: Sequence[str]) -> str:
     return f"Segment {len(class_names)} classes"
 
 
+def waiting_text(then: str) -> str:
+    """The status line while a model is read.
+
+    Parameters
+    ----------
+    then : str
+        What follows by itself, such as ``preview begins``.
+    """
+    return f"Reading the model; the {then} by itself when that is done."
+
+
 def model_note(bundle: ModelBundle, licence: str) -> str:
     """What is shown under a chosen model, as rich text: what it expects, its licence, a link to its card.
 

@@ -81,9 +81,10 @@ def preview_steps(
     stages = Stages(request, cache or PreviewCache(), cancel or CancelToken())
     stages.check()
     selection = Selection.of(stages)
+    told = _scale_notes(stages)
     if _takes_long(stages, selection):
-        yield _first_answer(stages, selection)
-    yield _answer(stages, selection)
+        yield _noted(_first_answer(stages, selection), told)
+    yield _noted(_answer(stages, selection), told)
 
 
 def _takes_long(stages: Stages, selection: Selection) -> bool:
@@ -191,6 +192,22 @@ def _preview(request: PreviewRequest, labels: Labels, objects: Candidates, seen:
     voxels = objects.voxels[seen & ~objects.cut]
     cut = int(np.count_nonzero(seen & objects.cut))
     return Preview(request.view, labels, voxels, cut, request.voxel_size_nm)
+
+
+def _noted(preview: Preview, notes: tuple[str, ...]) -> Preview:
+    return replace(preview, notes=(*notes, *preview.notes)) if notes else preview
+
+
+def _scale_notes(stages: Stages) -> tuple[str, ...]:
+    """Say that the values in view are no probabilities, where they are not."""
+    found = stages.beyond_probability()
+    if found is None:
+        return ()
+    smallest, largest = found
+    return (
+        f"These are no probabilities: the values in view lie from {smallest:.4g} to {largest:.4g}, and a "
+        "probability lies from 0 to 1. Choose the layer with the probability, or scale it to 0 to 1.",
+    )
 
 
 def _in_blocks_note(count: int, settings: InstanceSettings) -> str:

@@ -24,6 +24,7 @@ from napari_nnunet_em.instances.preview.request import PreviewRequest
 from napari_nnunet_em.instances.segment import InstanceTask, check, connect, counted, counts
 from napari_nnunet_em.instances.source import ClassProbability
 from napari_nnunet_em.instances.splitting.pieces import ObjectReader
+from napari_nnunet_em.instances.threshold import beyond_probability
 from napari_nnunet_em.measurement import Placement
 from napari_nnunet_em.progress import CancelToken, ProgressEvent
 
@@ -151,6 +152,13 @@ class Stages:
         source, mask = self.cache.get("mask", self.key("mask"), self._make_mask)
         probability = source.read_class(Box.whole(mask.shape))
         return HeldForeground(source, self.settings, self.request.voxel_size_nm, (mask, probability))
+
+    def beyond_probability(self) -> tuple[float, float] | None:
+        """Ends of the values in view where they are no probabilities; read with the foreground."""
+        values, view = self.foreground().held[1], self.request.view
+        inside = view.relative_to(self.request.region.start).slices
+        key = (self.request.source, view)
+        return self.cache.get("scale", key, lambda: beyond_probability(values[inside]))
 
     def components(self) -> ComponentTable:
         """Connect them, specks included."""
