@@ -139,7 +139,7 @@ def independence(store: str | None) -> Table:
 
 
 def cost(side: int = 200) -> Table:
-    """Time and memory of one object that fills a third of its box."""
+    """Time and memory of one object that fills two fifths of its box."""
     rng = np.random.default_rng(0)
     smooth = ndimage.gaussian_filter(rng.random((side,) * 3, dtype=np.float32), 12)
     mask = smooth > np.quantile(smooth[::4, ::4, ::4], 0.6)

@@ -379,6 +379,13 @@ def test_relative_paths_and_groups_without_attributes(container: Path, monkeypat
     monkeypatch.chdir(container / "em" / "fibsem")
     assert open_volume("s1").shape == (6, 20, 26)
     assert len(open_volume(".").levels) == 3
+    volume = open_volume("../../em/fibsem/s1")
+    np.testing.assert_array_equal(volume.read(Box.whole(volume.shape))[0], LEVELS[1])
+    assert len(open_volume("../fibsem").levels) == 3
+    # A folder beside the container is not in it, whatever its path begins with.
+    (container.parent / "slices").mkdir()
+    with pytest.raises(InputError, match="is not a stack of 2D slices"):
+        open_volume("../../../slices")
     with pytest.raises(InputError, match=r"empty holds no image or volume"):
         open_volume(container / "empty")
 

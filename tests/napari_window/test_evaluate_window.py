@@ -156,7 +156,9 @@ def test_what_cannot_be_compared_is_said(opened, truth, qtbot, layers, sentence)
         data = truth[0] if "drop" in how else truth[None] if "add" in how else truth
         viewer.add_labels(data, name=str(number), **kept)
     press(widget, qtbot)
-    assert sentence in widget.progress.status.text()
+    said = widget.progress.status.text()
+    assert sentence in said
+    assert "--" not in said  # options are the command line's
     assert sentence in notification_manager.records[-1].message
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -342,6 +343,29 @@ def test_the_segmented_image_is_found_under_another_name(finished: Path) -> None
     assert named.array is other.data
     with pytest.raises(InputError, match=r"'gone' .* neither a file nor a layer of this window: open"):
         found("gone", colours, other, result)
+
+
+def test_the_segmented_image_is_found_in_a_file_with_several(finished: Path, tmp_path: Path) -> None:
+    """A window notes the file that was opened, whichever of its images was segmented."""
+    job, voxels = stored_job(finished), blobs(4, (12, 80, 90))
+    with h5py.File(tmp_path / "em.h5", "w") as file:
+        file["first"], file["second"], file["small"] = voxels[::-1], voxels, voxels[:, :8]
+
+    def found(path: Path, *layers: Image) -> Volume | None:
+        given = job.input.model_copy(update={"path": str(path)})
+        return segmented_volume(job.model_copy(update={"input": given}), layers)
+
+    volume = found(tmp_path / "em.h5", Image(voxels))
+    assert volume is not None
+    assert volume.origin == f"{tmp_path / 'em.h5'}:/second"
+    np.testing.assert_array_equal(volume.read(Box.whole(voxels.shape))[0], voxels)
+    # The image may be one channel of a file, which only its layer holds.
+    tifffile.imwrite(tmp_path / "channels.tif", np.stack([voxels, voxels]), metadata={"axes": "CZYX"})
+    channel = found(tmp_path / "channels.tif", Image(voxels[::-1]), Image(voxels))
+    assert channel is not None
+    np.testing.assert_array_equal(channel.array, voxels)
+    np.save(tmp_path / "other.npy", voxels)
+    assert found(tmp_path / "other.npy") is None  # the job says why it cannot be opened
 
 
 def test_two_windows_work_at_once_and_closing_stops_the_work(make_napari_viewer, qtbot) -> None:

@@ -20,9 +20,9 @@ from scipy import ndimage
 from napari_nnunet_em._napari.files.writer import write_labels
 from napari_nnunet_em._napari.table import object_list, row_exports
 from napari_nnunet_em._napari.table import query as table_query
-from napari_nnunet_em._napari.table import tables as object_tables
 from napari_nnunet_em._napari.table import work as table_work
 from napari_nnunet_em._napari.table.hiding import HidingView
+from napari_nnunet_em._napari.table.tables import LayerTable
 from napari_nnunet_em.geometry import Box
 from napari_nnunet_em.io import Kind, MultiscaleSink, SinkSpec, open_volume
 from napari_nnunet_em.measurement import (
@@ -538,7 +538,7 @@ def test_long_tables_are_sorted_and_filtered_in_a_thread_and_drawn_in_part(
         return original(*args)
 
     monkeypatch.setattr(table_query, "find_rows", seen)
-    table = object_tables.LayerTable.of(ObjectTable(frame), Placement(SIZE_NM))
+    table = LayerTable.of(ObjectTable(frame), Placement(SIZE_NM))
     widget._open(viewer.layers[0], table)
     widget.objects.show_session(widget.session)
     rest(widget, qtbot)
@@ -594,7 +594,7 @@ def test_deleting_works_on_the_main_thread_with_what_is_deleted_alone(
     few = finish(measure_labels(open_volume(labels, voxel_size_nm=SIZE_NM))).frame
     frame = pd.concat([few] * (50_000 // len(few) + 1), ignore_index=True)
     frame["id"] = np.arange(1, len(frame) + 1)
-    table = object_tables.LayerTable.of(ObjectTable(frame), Placement(SIZE_NM))
+    table = LayerTable.of(ObjectTable(frame), Placement(SIZE_NM))
     columns = {name: column.view(Watched) for name, column in table.columns.items()}
     find_answer = table_query.find_answer
 

@@ -74,7 +74,7 @@ def place(pred: Volume, truth: Volume, region: Box | None, offset: Shape | None)
         raise InputError(
             f"The prediction of {extent(pred.shape)} voxels, which begins at voxel {_listed(offset)} of the "
             f"truth of {extent(truth.shape)}, has no voxel in common with what is to be compared: "
-            "give another --offset or --region, or the truth of the same place."
+            "choose the truth of the same place, or say where it lies (--offset, --region)."
         )
     if common != Box.whole(truth.shape):
         notes.append(f"Only the part {common} of the truth was compared; objects are cut at its border.")

@@ -15,6 +15,7 @@ from napari_nnunet_em.io.n5_metadata import (
     Attributes,
     is_array,
     level_names,
+    plain_path,
     read_attributes,
     stored_axes,
     stored_shape,
@@ -92,7 +93,7 @@ def _find_array(path: Path, attributes: Attributes) -> Finding:
     group, names = _pyramid_above(path)
     levels = [read_attributes(group / name) for name in names]
     axes, grids = _axes_and_grids(group, names, levels)
-    grid = grids[[group / name for name in names].index(path.absolute())]
+    grid = grids[[group / name for name in names].index(plain_path(path))]
     return Finding(N5Array(path, attributes), str(path), axes, voxel_size=grid.size, origin_nm=grid.origin_nm)
 
 
@@ -101,14 +102,14 @@ def _axes_and_grids(
 ) -> tuple[str, list[Grid]]:
     groups = _groups_above(group / names[0])
     above = [read_attributes(parent) for parent in groups]
-    own = read_attributes(group) if group.absolute() in groups else {}
+    own = read_attributes(group) if plain_path(group) in groups else {}
     axes = stored_axes([levels[0], *above], len(stored_shape(levels[0])))
     return axes, level_grids(levels, own, above, axes)
 
 
 def _pyramid_above(path: Path) -> tuple[Path, Sequence[str]]:
     """The group that an array is a level of, and its levels; without one the array is all there is."""
-    path = path.absolute()
+    path = plain_path(path)
     for group in _groups_above(path):
         names = level_names(group, read_attributes(group))
         if path in [group / name for name in names]:
@@ -118,14 +119,15 @@ def _pyramid_above(path: Path) -> tuple[Path, Sequence[str]]:
 
 def _groups_above(path: Path) -> list[Path]:
     """Folders above a path up to the root of its container, nearest first; none outside of a container."""
-    parents = list(path.absolute().parents)
-    root = _root(path.absolute().parent)
+    parents = list(plain_path(path).parents)
+    root = _root(plain_path(path).parent)
     return [] if root is None else parents[: parents.index(root) + 1]
 
 
 def _root(path: Path) -> Path | None:
     """The root of the container that a folder lies in."""
-    folders = [path.absolute(), *path.absolute().parents][: _MAX_DEPTH + 1]
+    path = plain_path(path)
+    folders = [path, *path.parents][: _MAX_DEPTH + 1]
     named = (folder for folder in folders if folder.suffix.casefold() == _ENDING or "n5" in _trusted(folder))
     return next(named, None)
 

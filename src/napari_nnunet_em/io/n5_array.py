@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from napari_nnunet_em.errors import InputError
 from napari_nnunet_em.io.candidates import is_supported
-from napari_nnunet_em.io.n5_metadata import ATTRIBUTES_FILE, Attributes, mapping, stored_shape
+from napari_nnunet_em.io.n5_metadata import ATTRIBUTES_FILE, Attributes, mapping, plain_path, stored_shape
 from napari_nnunet_em.io.view import expand_index
 from napari_nnunet_em.processors import usable_cpus
 
@@ -154,7 +154,7 @@ def _open(folder: Path, attributes: Attributes) -> tensorstore.TensorStore:
 
     spec = {
         "driver": "n5",
-        "kvstore": {"driver": "file", "path": folder.absolute().as_posix()},
+        "kvstore": {"driver": "file", "path": plain_path(folder).as_posix()},
         "metadata": _needed(attributes),
         # tensorstore refuses attributes of other programs, such as the threads that packed a block or a unit
         # in another form, so it is told those that decide the voxels.

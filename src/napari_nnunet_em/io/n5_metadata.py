@@ -7,6 +7,7 @@ fastest axis first: x, y, z. That is the stored order here.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,6 +47,18 @@ def read_attributes(folder: Path) -> Attributes:
     if _BDV_GROUP.search(folder.as_posix()):
         attributes.pop("resolution", None)
     return attributes
+
+
+def plain_path(path: Path) -> Path:
+    """The absolute path without ``..``, which tensorstore refuses, and which hides what a folder lies in.
+
+    Links stay where there is no ``..`` to follow them for.
+    """
+    whole = path.absolute()
+    if ".." not in whole.parts:
+        return whole
+    # Windows takes ``..`` by name; to resolve there would turn the letter of a network drive into its server.
+    return Path(os.path.abspath(whole)) if os.name == "nt" else whole.resolve()  # noqa: PTH100
 
 
 def is_array(attributes: Attributes) -> bool:

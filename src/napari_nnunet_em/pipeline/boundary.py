@@ -28,6 +28,6 @@ def check_boundary(settings: InstanceSettings, bundle: ModelBundle) -> None:
         names = ", ".join(info.name for info in bundle.classes)
         raise SettingsError(
             f"The model {bundle.name!r} has no class named boundary, border, membrane or contour beside "
-            f"others (it has {names}), so its objects cannot be split by it: use --split distance or "
-            "probability."
+            f"others (it has {names}), so its objects cannot be split by it: split them by distance or "
+            "by probability (--split)."
         )

@@ -1,4 +1,4 @@
-"""The lower end of the widget: the button, Stop, and how far the job is."""
+"""The lower end of a dock: the button, Stop, and how far the job is."""
 
 from __future__ import annotations
 

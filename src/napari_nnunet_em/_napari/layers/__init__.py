@@ -1,1 +1,1 @@
-"""What layers hold and where they are; no window is needed."""
+"""What layers hold, where they are, what of them is in view, and which are ours; no window is needed."""

@@ -1,4 +1,4 @@
-"""One run over the whole volume from the Objects widget, tied together on the main thread."""
+"""One run over the whole volume from the Objects dock, tied together on the main thread."""
 
 from __future__ import annotations
 

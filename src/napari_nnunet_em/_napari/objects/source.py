@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_nnunet_em._napari.layers.lazy_views import FixedAxes
 from napari_nnunet_em._napari.layers.marks import STORE_KEY, is_result
 from napari_nnunet_em._napari.layers.voxels import level_zero
+from napari_nnunet_em._napari.segment.job_file import address_of
 from napari_nnunet_em._napari.segment.request import layer_channels, layer_volume, source_path
 from napari_nnunet_em._napari.threads.graphics import load_triton_beside_opengl
 from napari_nnunet_em.errors import InputError, NnunetEmError
 from napari_nnunet_em.instances import ClassProbability
+from napari_nnunet_em.io import open_volume
 from napari_nnunet_em.io.from_hdf5 import split_address
 from napari_nnunet_em.pipeline.label_job import volume_probability
 from napari_nnunet_em.pipeline.stored import stored_class, stored_input, stored_job
@@ -93,12 +95,12 @@ def object_source(
 
 
 def segmented_volume(job: Job, layers: Iterable[Layer]) -> Volume | None:
-    """The volume that a job segmented, where it is a layer and no file; None leaves it to the job.
+    """The volume that a job segmented, where its path does not lead there; None leaves it to the job.
 
     Parameters
     ----------
     job : Job
-        As stored.
+        As stored. One of a window names a layer, or the file that was opened, which may hold several volumes.
     layers : iterable of Layer
         Those of the viewer. A layer of the same name is taken as it is, for the job itself checks its
         content; among others, which may have been given another name since, the one with the same voxels.
@@ -108,9 +110,35 @@ def segmented_volume(job: Job, layers: Iterable[Layer]) -> Volume | None:
     InputError
         If it is neither a file nor a layer.
     """
-    if Path(job.input.path).exists() or split_address(job.input.path) is not None:
+    given, path = stored_input(job.store), job.input.path
+    in_file = Path(path).exists()
+    if _opens(job, given["shape"]) if in_file else split_address(path) is not None:
         return None
-    given = stored_input(job.store)
+    address = address_of(job, given["content"]) if in_file else None
+    if address is not None:
+        return open_volume(address, axes=job.input.axes)
+    volume = _volume_of_layer(job, layers, given)
+    if volume is None and not in_file:
+        raise InputError(
+            f"The image {path!r} that was segmented is needed to measure its objects, and it is "
+            "neither a file nor a layer of this window: open it again."
+        )
+    return volume
+
+
+def _opens(job: Job, shape: list[int]) -> bool:
+    """Whether the path of a job leads to a volume of this shape and of one channel; no voxels are read.
+
+    Of several channels a window may have segmented one, so that only voxels can tell.
+    """
+    try:
+        volume = open_volume(job.input.path, axes=job.input.axes).at_level(job.input.level)
+    except (NnunetEmError, OSError):
+        return False
+    return volume.channels == 1 and list(volume.shape) == shape
+
+
+def _volume_of_layer(job: Job, layers: Iterable[Layer], given: dict[str, Any]) -> Volume | None:
     images = [x for x in layers if x._type_string == "image" and not is_result(x)]
     for layer in sorted(images, key=lambda x: x.name != job.input.path):
         try:
@@ -120,7 +148,4 @@ def segmented_volume(job: Job, layers: Iterable[Layer]) -> Volume | None:
         fits = list(volume.shape) == given["shape"]
         if fits and (layer.name == job.input.path or volume.fingerprint() == given["content"]):
             return volume
-    raise InputError(
-        f"The image {job.input.path!r} that was segmented is needed to measure its objects, and it is "
-        "neither a file nor a layer of this window: open it again."
-    )
+    return None

@@ -1,4 +1,4 @@
-"""What the Objects widget says: plain functions of plain values, without a window."""
+"""What the Objects dock says: plain functions of plain values, without a window."""
 
 from __future__ import annotations
 

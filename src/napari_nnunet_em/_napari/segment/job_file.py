@@ -67,16 +67,24 @@ def _address(job: Job, volume: Volume) -> str:
     """The file with the voxels of a job, or the volume in it: a layer may be one of several, or a part."""
     path = job.input.path
     if Path(path).exists():
-        wanted = volume.fingerprint()
-        for address in (path, *_volumes_in(path)):
-            if _fingerprint(address, job) == wanted:
-                return address
+        address = address_of(job, volume.fingerprint())
+        if address is not None:
+            return address
         problem = f"The file {path} does not hold the voxels of the layer as they are now"
     else:
         problem = f"The image {path!r} is in no file that another program could open"
     raise InputError(
         f"{problem}: save the layer first (File > Save Selected Layers), open that file, and choose it here."
     )
+
+
+def address_of(job: Job, content: str) -> str | None:
+    """The volume in a job's file that has this `Volume.fingerprint`; None where there is none.
+
+    A job of a window names the file that was opened, and not which of the volumes in it.
+    """
+    path = job.input.path
+    return next((a for a in (path, *_volumes_in(path)) if _fingerprint(a, job) == content), None)
 
 
 def _volumes_in(path: str) -> list[str]:

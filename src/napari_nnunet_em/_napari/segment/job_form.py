@@ -1,4 +1,4 @@
-"""The settings that the Segment widget shows, and the job that they make."""
+"""The settings that the Segment dock shows, and the job that they make."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lower end of the Segment widget: run, preview, pause, stop, what waits, and how far the job is."""
+"""The lower end of the Segment dock: run, preview, pause, stop, what waits, and how far the job is."""
 
 from __future__ import annotations
 
