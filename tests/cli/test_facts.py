@@ -70,3 +70,11 @@ def test_napari_is_named_so_that_the_shell_finds_it(tmp_path: Path, monkeypatch:
     assert shlex.join(napari_command(store, "")) == ".venv/bin/napari --plugin napari-nnunet-em o.zarr"
     monkeypatch.setenv("PATH", str(here))
     assert napari_command(store, "")[0] == "napari"
+
+
+@pytest.mark.parametrize(("name", "opened"), [("raw.nii.gz", True), ("raw.NRRD", True), ("raw.tif", False)])
+def test_napari_gets_the_input_where_the_plugin_opens_it(tmp_path: Path, name: str, opened: bool) -> None:
+    source = tmp_path / name
+    assert str(source) not in napari_command(Path("o.zarr"), str(source))  # it is gone
+    source.touch()
+    assert (str(source) in napari_command(Path("o.zarr"), str(source))) == opened

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import json
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,6 +57,15 @@ def test_blocks_written_by_hand_from_the_specification(tmp_path: Path, dtype: st
     volume = open_volume(tmp_path / "plain")
     assert volume.chunks == (2, 4, 5)
     np.testing.assert_array_equal(volume.read(Box.whole(voxels.shape))[0], voxels)
+
+
+def test_the_first_version_of_the_format_named_its_packing_in_a_word(tmp_path: Path) -> None:
+    folder = write_by_hand(tmp_path / "old", DATA, (4, 16, 16), packed=True)
+    file = folder / "attributes.json"
+    attributes = json.loads(file.read_text())
+    del attributes["compression"]
+    file.write_text(json.dumps({**attributes, "compressionType": "gzip"}))
+    np.testing.assert_array_equal(open_volume(folder).read(Box.whole(DATA.shape))[0], DATA)
 
 
 def test_settings_of_other_writers_do_not_matter(tmp_path: Path) -> None:

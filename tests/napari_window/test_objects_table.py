@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from scipy import ndimage
 
 from napari_nnunet_em._napari.files.writer import write_labels
+from napari_nnunet_em._napari.layers import features
 from napari_nnunet_em._napari.table import object_list, row_exports
 from napari_nnunet_em._napari.table import query as table_query
 from napari_nnunet_em._napari.table import work as table_work
@@ -663,6 +664,17 @@ def test_a_table_that_cannot_be_read_is_said_once(opened, store, qtbot) -> None:
     assert "is not an object table" in widget.progress.status.text()
     assert len(notification_manager.records) == 1
     assert ids_shown(widget) == []
+
+
+def test_of_very_many_objects_no_older_features_stay(opened, labels, qtbot, monkeypatch) -> None:
+    viewer, widget = opened
+    older = pd.DataFrame({"index": [1, 2], "volume_um3": [1.0, 2.0]})
+    layer = viewer.add_labels(labels, features=older, **PLACE)
+    monkeypatch.setattr(features, "_MOST_FEATURES", 1)
+    widget.measure()
+    rest(widget, qtbot)
+    assert len(widget.session.table.frame) > 1
+    assert len(layer.features) == 0
 
 
 def test_the_commands_are_in_the_measure_menu() -> None:

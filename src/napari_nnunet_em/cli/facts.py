@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-_READ_BY_PLUGIN = (".zarr", ".n5", ".h5", ".hdf5")
+_READ_BY_PLUGIN = (".zarr", ".n5", ".h5", ".hdf5", ".nrrd", ".nii", ".nii.gz")
 
 
 def write_facts(stream: TextIO, facts: Iterable[tuple[str, str]], indent: str = "") -> None:
@@ -66,7 +66,7 @@ def napari_command(store: Path, source: str) -> tuple[str, ...]:
         program = [sys.executable, "-m", "napari"]
     else:
         program = ["napari" if found == beside else _shortened(Path(beside))]
-    readable = Path(source).suffix.lower() in _READ_BY_PLUGIN and Path(source).exists()
+    readable = source.lower().rstrip("/").endswith(_READ_BY_PLUGIN) and Path(source).exists()
     return (*program, "--plugin", "napari-nnunet-em", *([source] if readable else []), str(store))
 
 

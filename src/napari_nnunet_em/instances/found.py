@@ -72,7 +72,7 @@ def in_blocks_note(number: int, memory_gb: float) -> str:
     return (
         f"{count(number, 'object is', 'objects are')} too large to be split or filled whole within "
         f"{memory_gb:g} GB, and {'was' if number == 1 else 'were'} worked on in overlapping blocks: look at "
-        f"{'its' if number == 1 else 'their'} parts, or raise --split-memory-gb."
+        f"{'its' if number == 1 else 'their'} parts, or give splitting more memory (--split-memory-gb)."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -120,7 +120,7 @@ def _pieces(spans: Spans, chunks: Sequence[int], most: int) -> Iterator[Spans]:
 
 
 def _check_readable(folder: Path, attributes: Attributes) -> None:
-    kind, compression = attributes.get("dataType"), mapping(attributes.get("compression")).get("type")
+    kind, compression = attributes.get("dataType"), _packing(attributes).get("type")
     if not stored_shape(attributes):
         raise InputError(
             f"The N5 array {folder} has the dimensions {attributes.get('dimensions')!r}, which are no whole "
@@ -170,9 +170,14 @@ def _open(folder: Path, attributes: Attributes) -> tensorstore.TensorStore:
         ) from error
 
 
+def _packing(attributes: Attributes) -> Mapping[str, Any]:
+    """How blocks are packed; before version 2 of the format it was a word."""
+    return mapping(attributes.get("compression")) or {"type": attributes.get("compressionType")}
+
+
 def _needed(attributes: Attributes) -> dict[str, Any]:
     """The attributes of an array that decide how its blocks are read."""
-    stated = mapping(attributes["compression"])
+    stated = _packing(attributes)
     packing = {"type": stated["type"]}
     if stated["type"] == "gzip":
         packing["useZlib"] = bool(stated.get("useZlib"))

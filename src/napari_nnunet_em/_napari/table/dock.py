@@ -175,8 +175,7 @@ class ObjectsTableWidget(DockWidget):
 
     def _on_measured(self, layer: Labels, table: LayerTable) -> None:
         features = label_features(table.frame)
-        if features is not None:
-            layer.features = features
+        layer.features = {} if features is None else features  # of very many objects none, not older ones
         self._open(layer, table)
 
     # Between rows and the canvas
