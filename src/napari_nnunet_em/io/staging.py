@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zarr.core.sync import sync
-
 from napari_nnunet_em.errors import OutputError
 
 _REASONS = {
@@ -94,6 +92,7 @@ def let_zarr_finish(timeout_seconds: float = 5.0) -> None:
     zarr writes several files at once, and leaves the others to themselves when one of them fails; they
     would appear after the undoing.
     """
+    from zarr.core.sync import sync  # noqa: PLC0415 - a dock that replaces a small file opens without zarr
 
     async def others() -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}

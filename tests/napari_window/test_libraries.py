@@ -1,0 +1,22 @@
+"""What a run needs is loaded by its thread, not by the window that opens a dock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SCRIPT = """
+import sys
+import napari_nnunet_em._napari.segment.dock
+print(sorted({"torch", "nnunetv2", "openvino", "zarr", "h5py", "skimage", "cc3d"} & set(sys.modules)))
+from napari_nnunet_em._napari.threads.libraries import load_libraries
+load_libraries()
+print(sorted({"torch", "nnunetv2", "zarr"} & set(sys.modules)))
+"""
+
+
+def test_the_segment_dock_opens_without_the_libraries_of_a_run() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.stdout.splitlines() == ["[]", "['nnunetv2', 'torch', 'zarr']"], done.stderr[-2000:]
