@@ -8,7 +8,7 @@ import sys
 SCRIPT = """
 import sys
 import napari_nnunet_em._napari.segment.dock
-print(sorted({"torch", "nnunetv2", "openvino", "zarr", "h5py", "skimage", "cc3d"} & set(sys.modules)))
+print(sorted({"torch", "nnunetv2", "openvino", "zarr", "h5py", "cc3d"} & set(sys.modules)))
 from napari_nnunet_em._napari.threads.libraries import load_libraries
 load_libraries()
 print(sorted({"torch", "nnunetv2", "zarr"} & set(sys.modules)))
