@@ -113,7 +113,7 @@ def test_progress_counts_blocks():
 def test_nan_and_infinity_are_refused_with_their_place(bad):
     data = np.ones((4, 5, 6), np.float32)
     data[2, 3, 4] = bad
-    with pytest.raises(InputError, match=r"1 voxels.*2, 3, 4.*nan_to_num"):
+    with pytest.raises(InputError, match=r"1 voxel that.*2, 3, 4.*nan_to_num"):
         finish(collect_statistics(open_volume(data)))
 
 

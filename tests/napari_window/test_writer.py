@@ -121,7 +121,7 @@ def test_the_manifest_claims_no_plain_tiff() -> None:
     written = {e for writer in manifest.contributions.writers for e in writer.filename_extensions}
     menus = manifest.contributions.menus["napari/file/io_utilities"]
     assert [item.command for item in menus] == ["napari-nnunet-em.export", "napari-nnunet-em.export_layer"]
-    assert claimed == {"*.zarr", "*.h5", "*.hdf5", "*.nrrd", "*.nii", "*.nii.gz"}
+    assert claimed == {"*.zarr", "*.n5", "*.h5", "*.hdf5", "*.nrrd", "*.nii", "*.nii.gz"}
     assert written == {".zarr", ".ome.tif", ".h5", ".hdf5", ".nrrd", ".nii", ".nii.gz"}
 
 
