@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+
+from napari_nnunet_em._napari.threads.libraries import loading
 
 SCRIPT = """
 import sys
@@ -20,3 +23,22 @@ def test_the_segment_dock_opens_without_the_libraries_of_a_run() -> None:
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stdout.splitlines() == ["[]", "['nnunetv2', 'torch', 'zarr']"], done.stderr[-2000:]
+
+
+def test_one_thread_loads_at_a_time() -> None:
+    """Two that import nnU-Net at once may take its modules from each other."""
+    inside, most = [], []
+
+    def load() -> None:
+        with loading():
+            inside.append(1)
+            most.append(len(inside))
+            threading.Event().wait(0.01)
+            inside.pop()
+
+    threads = [threading.Thread(target=load) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 6

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_nnunet_em._napari.segment.words import short_licence
-from napari_nnunet_em._napari.threads.collecting import collecting_later
-from napari_nnunet_em._napari.threads.libraries import prepare_torch
+from napari_nnunet_em._napari.threads.libraries import load_libraries, loading
 from napari_nnunet_em.errors import ModelError
 from napari_nnunet_em.model import (
     ModelBundle,
@@ -67,10 +66,9 @@ class ChosenModel:
         return known[0] if known or self.bundle is None else short_licence(self.bundle.licence)
 
 
-@collecting_later()
+@loading()
 def open_model(chosen: ChosenModel) -> ChosenModel:
     """Open a chosen model; where the path holds several and none was named, the first of them."""
-    prepare_torch()
     choices: tuple[ModelChoice, ...] = ()
     configuration = chosen.configuration
     known = {summary.name: summary.root for summary in list_models()}
@@ -109,10 +107,9 @@ class Installation:
     problem: str = ""
 
 
-@collecting_later()
 def change_installed(wanted: Installation) -> Installation:
     """Install or remove a model; for a thread, because files are copied and checkpoints read."""
-    prepare_torch()
+    load_libraries()
     try:
         if wanted.remove:
             remove_model(wanted.source)
