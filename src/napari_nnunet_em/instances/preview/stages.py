@@ -9,7 +9,7 @@ global lock for long.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ from napari_nnunet_em.instances.source import ClassProbability
 from napari_nnunet_em.instances.splitting.pieces import ObjectReader
 from napari_nnunet_em.instances.threshold import beyond_probability
 from napari_nnunet_em.measurement import Placement
-from napari_nnunet_em.progress import CancelToken, ProgressEvent
+from napari_nnunet_em.progress import CancelToken, finish
 
 T = TypeVar("T")
 Labels = NDArray[np.uint32]
@@ -229,18 +229,8 @@ class Stages:
             found = find_along_runs(mask, self.settings.connectivity, measures, values)
             if found is not None:
                 return found
-        return _end_of(connect(self._task(foreground.source), foreground, 0, self.cancel)), None
+        return finish(connect(self._task(foreground.source), foreground, 0, self.cancel)), None
 
     def _paint(self) -> Labels:
         count = self.components().count
         return self.paint(np.arange(count + 1, dtype=np.uint32), Box.whole(self.request.region.shape))
-
-
-def _end_of(steps: Generator[ProgressEvent, None, ComponentTable]) -> ComponentTable:
-    """Run to the end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            table: ComponentTable = end.value
-            return table
